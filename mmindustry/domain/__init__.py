@@ -1,0 +1,108 @@
+"""The nouns of mmindustry, in the order of the data's way.
+
+All are frozen. Times are aware UTC datetimes with microseconds; a window's span is [start, end).
+"""
+
+from mmindustry.domain.alarm import (
+    AlarmKey,
+    AlarmState,
+    AlarmTransition,
+    Change,
+    Label,
+    OutboxRow,
+    Outcome,
+    Priority,
+)
+from mmindustry.domain.event import (
+    Chunk,
+    DeadLetter,
+    Event,
+    Frame,
+    LogEntry,
+    Message,
+    Modality,
+    OperatingState,
+    Position,
+)
+from mmindustry.domain.plant import (
+    AssetCard,
+    Bearing,
+    Profile,
+    Sensor,
+)
+from mmindustry.domain.prediction import (
+    Context,
+    Features,
+    Prediction,
+)
+from mmindustry.domain.record import (
+    Arrival,
+    AssemblyState,
+    Claim,
+    Progress,
+    Revisable,
+    Shard,
+    ShardRow,
+    SourceState,
+    Step,
+    TopicProgress,
+    Unsealed,
+)
+from mmindustry.domain.window import (
+    Closing,
+    Evidence,
+    Failed,
+    Fresh,
+    Gap,
+    GapKind,
+    Untaken,
+    Window,
+    WindowKey,
+)
+
+__all__ = [
+    "AlarmKey",
+    "AlarmState",
+    "AlarmTransition",
+    "Arrival",
+    "AssemblyState",
+    "AssetCard",
+    "Bearing",
+    "Change",
+    "Chunk",
+    "Claim",
+    "Closing",
+    "Context",
+    "DeadLetter",
+    "Event",
+    "Evidence",
+    "Failed",
+    "Features",
+    "Frame",
+    "Fresh",
+    "Gap",
+    "GapKind",
+    "Label",
+    "LogEntry",
+    "Message",
+    "Modality",
+    "OperatingState",
+    "OutboxRow",
+    "Outcome",
+    "Position",
+    "Prediction",
+    "Priority",
+    "Profile",
+    "Progress",
+    "Revisable",
+    "Sensor",
+    "Shard",
+    "ShardRow",
+    "SourceState",
+    "Step",
+    "TopicProgress",
+    "Unsealed",
+    "Untaken",
+    "Window",
+    "WindowKey",
+]
