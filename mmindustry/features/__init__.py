@@ -1,0 +1,1 @@
+"""Window -> Features: pictures, sound and text as arrays whose shapes the recipe fixes."""
