@@ -1,0 +1,102 @@
+"""Runs an application until it is told to stop."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from mmindustry.errors import Busy
+from mmindustry.web.policy import WebPolicy, check_exposure
+
+_LOOK_SECONDS = 0.1
+_GRACE_SECONDS = 5
+
+
+def serve(
+    app: FastAPI,
+    policy: WebPolicy,
+    *,
+    stop: threading.Event,
+    started: Callable[[str], None],
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve `app` in this thread until `stop` is set (or a signal ends it), then drain.
+
+    Args:
+        app: The application.
+        policy: Address, port and limits.
+        stop: Set by others to end the serving.
+        started: Told the URL, with the true port, once the server accepts connections.
+        stopping: Called once as the end begins, so that live streams can be closed.
+
+    Raises:
+        ConfigError: The address is public and unprotected.
+        Busy: The port is taken; the message names it.
+    """
+    check_exposure(policy)
+    listener = _listen(policy.host, policy.port)
+    shown = f"[{policy.host}]" if ":" in policy.host else policy.host
+    url = f"http://{shown}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        h11_max_incomplete_event_size=policy.header_bytes,
+    )
+    with listener:
+        asyncio.run(
+            _run(
+                uvicorn.Server(config),
+                listener,
+                stop=stop,
+                started=lambda: started(url),
+                stopping=stopping,
+            )
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise Busy(f"host {host!r} has no address here ({error}); check the setting") from error
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise Busy(
+            f"{host}:{port} can't be listened on ({error.strerror}); "
+            "stop what holds it, or choose another port (0 takes a free one)"
+        ) from error
+    return listener
+
+
+async def _run(
+    server: uvicorn.Server,
+    listener: socket.socket,
+    *,
+    stop: threading.Event,
+    started: Callable[[], None],
+    stopping: Callable[[], None],
+) -> None:
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    told = False
+    while not (stop.is_set() or server.should_exit or serving.done()):
+        if server.started and not told:
+            told = True
+            started()
+        await asyncio.sleep(_LOOK_SECONDS)
+    stopping()
+    server.should_exit = True
+    await serving
