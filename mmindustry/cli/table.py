@@ -1,0 +1,21 @@
+"""What commands there are, and where each lives; nothing is imported to list them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One word after `mmindustry`.
+
+    `target` is `module:attribute`. A function there is a command; a `typer.Typer` is a noun with
+    verbs. It is imported when the word is used.
+    """
+
+    name: str
+    target: str
+    help: str
+
+
+COMMANDS: tuple[Entry, ...] = (
+    Entry("version", "mmindustry.cli.version:version", "Say what runs here."),
+)

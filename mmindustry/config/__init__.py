@@ -1,0 +1,1 @@
+"""Gather every package's policy, read files and environment, say every mistake at once."""

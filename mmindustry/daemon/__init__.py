@@ -1,0 +1,1 @@
+"""Build from settings, wire the ports, run, drain on SIGTERM."""

@@ -1,0 +1,1 @@
+"""What the line tells about itself: metrics, logs, health."""
