@@ -1,0 +1,1 @@
+"""The record: one database of durable facts, and the archive of raw evidence beside it."""

@@ -1,0 +1,227 @@
+"""The durable facts: windows, predictions, what was late, written, measured, refused, archived.
+
+`evidence` is a list of {source, id, time, modality, topic, partition, offset}; an item that was
+dead-lettered when its window was built has `"dead": true` besides and counts as a dead letter.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    Table,
+    Text,
+    false,
+)
+
+from mmindustry.store.columns import Json, UtcTime
+from mmindustry.store.tables.metadata import BY_DAY, metadata
+
+
+def _by_day(table: str) -> str:
+    """Return PostgreSQL's partition clause of `table`."""
+    return f"RANGE ({BY_DAY[table]})"
+
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("start", UtcTime, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, doc="WindowKey.id"),
+    Column("end", UtcTime, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("cut", Json, nullable=False, doc="topic -> read_through of its step"),
+    Column("evidence", Json, nullable=False),
+    Column("missing", Json, nullable=False, doc="awaited sources that gave nothing; [] = whole"),
+    Column("closed_by", Text, nullable=False, doc="watermark | waiting | memory | revision"),
+    Column("blind", Boolean, nullable=False, server_default=false()),
+    Column("bundle", Text, nullable=False, doc="who was asked; empty = nobody"),
+    Column("profile", Text),
+    Column("shard", Text, doc="set once, when its evidence became durable or was given up"),
+    Column("evidence_lost", Text, doc="why there are no bytes; set at most once"),
+    Column("written_at", UtcTime, nullable=False),
+    Index("ix_windows_id", "id"),
+    Index("ix_windows_asset_start", "asset", "start"),
+    Index("ix_windows_written_at", "written_at"),
+    Index(
+        "ix_windows_unsealed",
+        "partition",
+        sqlite_where=Column("shard").is_(None),
+        postgresql_where=Column("shard").is_(None),
+    ),
+    postgresql_partition_by=_by_day("windows"),
+)
+
+late = Table(
+    "late",
+    metadata,
+    Column("start", UtcTime, primary_key=True, doc="the closed window it missed"),
+    Column("asset", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("time", UtcTime, primary_key=True),
+    Column("modality", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("dead", Boolean, nullable=False, server_default=false(), doc="dead-lettered later"),
+    Column("revision", Integer, doc="the revision that took it in; null = none yet"),
+    Column("unrevised", Text, doc="why no revision will ever take it"),
+    Column("shard", Text),
+    Column("evidence_lost", Text),
+    Column("written_at", UtcTime, nullable=False),
+    Index("ix_late_asset_start", "asset", "start"),
+    Index("ix_late_written_at", "written_at"),
+    Index(
+        "ix_late_unsealed",
+        "partition",
+        sqlite_where=Column("shard").is_(None),
+        postgresql_where=Column("shard").is_(None),
+    ),
+    Index(
+        "ix_late_unrevised",
+        "partition",
+        sqlite_where=Column("revision").is_(None) & Column("unrevised").is_(None),
+        postgresql_where=Column("revision").is_(None) & Column("unrevised").is_(None),
+    ),
+    postgresql_partition_by=_by_day("late"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("time", UtcTime, primary_key=True),
+    Column("asset", Text, nullable=False),
+    Column("end", UtcTime, nullable=False, doc="the instant from which it counts"),
+    Column("text", Text, nullable=False),
+    Column("author", Text),
+    Column("entry_written_at", UtcTime, doc="when the person says it was written"),
+    Column("precision_seconds", Float, nullable=False, server_default="0"),
+    Column("flags", Json, nullable=False),
+    Column("append_time", UtcTime, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("written_at", UtcTime, nullable=False),
+    Index("ix_entries_asset_end", "asset", "end"),
+    Index("ix_entries_written_at", "written_at"),
+)
+
+states = Table(
+    "states",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("time", UtcTime, primary_key=True),
+    Column("asset", Text, nullable=False),
+    Column("running", Boolean, doc="null = unknown"),
+    Column("speed_rpm", Float, doc="null = unknown"),
+    Column("load_ratio", Float, doc="null = unknown"),
+    Column("flags", Json, nullable=False),
+    Column("append_time", UtcTime, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("written_at", UtcTime, nullable=False),
+    Index("ix_states_asset_time", "asset", "time"),
+    Index("ix_states_written_at", "written_at"),
+    postgresql_partition_by=_by_day("states"),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("asset", Text, primary_key=True, doc="empty for offsets the stream lost"),
+    Column("source", Text, primary_key=True, doc="the quiet source, or the topic"),
+    Column("kind", Text, primary_key=True, doc="quiet | data_gap"),
+    Column("started", UtcTime, primary_key=True),
+    Column("ended", UtcTime, doc="null = still open; set once"),
+    Column("first_offset", BigInteger),
+    Column("last_offset", BigInteger),
+    Column("written_at", UtcTime, nullable=False),
+    Index("ix_gaps_asset_started", "asset", "started"),
+    Index("ix_gaps_written_at", "written_at"),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("start", UtcTime, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("bundle", Text, primary_key=True),
+    Column("window_id", Text, nullable=False),
+    Column("end", UtcTime, nullable=False),
+    Column("profile", Text),
+    Column("stage", Text, doc="where it failed; null = it did not"),
+    Column("reason", Text, doc="bounded code of the failure"),
+    Column("detail", Text),
+    Column("fault", Text, doc="the leading class"),
+    Column("fault_probability", Float),
+    Column("health", Float, doc="1 - P(any fault)"),
+    Column("risk_24h", Float, doc="P(failure within 24 h)"),
+    Column("novelty_p", Float, doc="the lowest p-value over the modalities"),
+    Column("remaining_life_p05_seconds", Float),
+    Column("remaining_life_p50_seconds", Float),
+    Column("remaining_life_p95_seconds", Float),
+    Column("faults", Json),
+    Column("risk", Json),
+    Column("product", Json, doc="empty = no product in view"),
+    Column("novelty", Json),
+    Column("terms", Json),
+    Column("present", Json),
+    Column("quality", Json),
+    Column("findings", Json, doc="[[code, source], ...]"),
+    Column("registered", Boolean),
+    Column("running", Boolean),
+    Column("written_at", UtcTime, nullable=False),
+    Index("ix_predictions_asset_start", "asset", "start"),
+    Index("ix_predictions_window_id", "window_id"),
+    Index("ix_predictions_written_at", "written_at"),
+    postgresql_partition_by=_by_day("predictions"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("modality", Text),
+    Column("detail", Text, nullable=False),
+    Column("key", Text, doc="the message's key, made printable"),
+    Column("value_bytes", BigInteger, nullable=False),
+    Column("append_time", UtcTime, nullable=False),
+    Column("written_at", UtcTime, nullable=False),
+    Index("ix_dead_letters_written_at", "written_at"),
+    Index("ix_dead_letters_reason", "reason"),
+)
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("uri", Text, doc="null = its evidence was given up, `lost` says why"),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("lost", Text),
+    Column("rows", Integer, nullable=False),
+    Column("removed_at", UtcTime, doc="retention deleted the file"),
+    Column("written_at", UtcTime, nullable=False),
+    Index("ix_shards_partition", "partition"),
+    Index("ix_shards_written_at", "written_at"),
+)
