@@ -17,5 +17,6 @@ class Entry:
 
 
 COMMANDS: tuple[Entry, ...] = (
+    Entry("config", "mmindustry.cli.config:app", "Write, check and show settings."),
     Entry("version", "mmindustry.cli.version:version", "Say what runs here."),
 )

@@ -128,13 +128,22 @@ def _masked(key: str, value: Any, known: list[str]) -> Any:
     """Return `value` less every secret, by its key and by its text; containers are walked."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _SECRET_KEY.search(key):
+    if is_secret_name(key):
         value = MASK
     if isinstance(value, dict):
         return {str(k): _masked(str(k), v, known) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked("", v, known) for v in value]
     return mask_text(str(value), known)
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a field of this name holds a secret.
+
+    >>> is_secret_name("sasl_password"), is_secret_name("length_seconds")
+    (True, False)
+    """
+    return _SECRET_KEY.search(name) is not None
 
 
 def mask_text(text: str, secrets: Collection[str]) -> str:
