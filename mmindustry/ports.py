@@ -173,9 +173,12 @@ class Publisher(Protocol):
     def send(
         self,
         topic: str,
-        messages: Sequence[tuple[bytes, bytes, Sequence[tuple[str, bytes]]]],
+        messages: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]],
     ) -> Sequence[int]:
         """Send (key, value, headers) each to the partition of its key; return the partitions.
+
+        A message without a key goes to partition 0. A None value is a tombstone, which only a
+        dead letter may be.
 
         All are acknowledged as durable on return.
 
