@@ -1,0 +1,69 @@
+"""Sound segments -> one embedding: log-mel, envelope spectrum, fault orders, level."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from mmindustry.features.spec import CARD_WIDTH, LEVEL_WIDTH, OPERATING_WIDTH, ORDERS
+from mmindustry.fusion.encoders.layers import Film, ItemPool, Projection, Separable
+from mmindustry.fusion.spec import NetworkSpec
+
+_CHANNELS = (16, 32, 48, 64)
+
+
+class AudioEncoder(nn.Module):
+    """A small separable CNN that keeps the frequency axis, beside what physics already names.
+
+    Order energies (BPFO and its kin, from geometry and speed) carry what a network can't learn
+    from a few hundred windows (learning.md 0.2); card and operating point steer by FiLM.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        width, recipe = spec.width, spec.recipe
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, _CHANNELS[0], 3, 2, 1, bias=False), nn.BatchNorm2d(_CHANNELS[0]), nn.ReLU()
+        )
+        self.blocks = nn.Sequential(*(Separable(into, out) for into, out in pairwise(_CHANNELS)))
+        bands = -(-recipe.mels // 16)
+        self.tone = Projection(3 * _CHANNELS[-1] * bands, width)
+        self.envelope = Projection(recipe.envelope_bands, width // 2)
+        known = CARD_WIDTH + OPERATING_WIDTH
+        self.orders = nn.Sequential(
+            Projection(2 * len(ORDERS) + LEVEL_WIDTH + known, 96), Projection(96, width)
+        )
+        self.join = Projection(2 * width + width // 2, width)
+        self.pool = ItemPool(width)
+        self.film = Film(known, width)
+
+    @override
+    def forward(self, arrays: Mapping[str, Tensor]) -> Tensor:
+        """Return (batch, width)."""
+        known = torch.cat([arrays["card"], arrays["operating"]], dim=-1)  # (batch, known)
+        parts = [
+            self._tone(arrays["audio_logmel"]),
+            self.envelope(arrays["audio_envelope"]),
+            self._orders(arrays, known),
+        ]
+        items = self.join(torch.cat(parts, dim=-1))  # (batch, items, width)
+        pooled = self.pool(items, arrays["audio_mask"], arrays["audio_offset"])  # (batch, width)
+        steered: Tensor = self.film(pooled, known)
+        return steered
+
+    def _tone(self, logmel: Tensor) -> Tensor:
+        batch, items = logmel.shape[:2]
+        maps = self.blocks(self.stem(logmel.flatten(0, 1).unsqueeze(1)))  # (b*i, 64, mels/16, t/16)
+        spread = (maps - maps.mean(-1, keepdim=True)).square().mean(-1)  # (b*i, 64, mels/16)
+        kept = torch.cat([maps.mean(-1), maps.amax(-1), torch.sqrt(spread + 1e-6)], dim=1)
+        tone: Tensor = self.tone(kept.flatten(1))  # (b*i, width)
+        return tone.reshape(batch, items, -1)  # (batch, items, width)
+
+    def _orders(self, arrays: Mapping[str, Tensor], known: Tensor) -> Tensor:
+        orders = arrays["audio_orders"]  # (batch, items, orders)
+        each = torch.cat([arrays["audio_orders_known"], known], dim=-1).unsqueeze(1)
+        each = each.expand(-1, orders.shape[1], -1)  # (batch, items, orders + known)
+        energies: Tensor = self.orders(torch.cat([orders, arrays["audio_level"], each], dim=-1))
+        return energies  # (batch, items, width)

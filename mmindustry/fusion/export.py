@@ -1,0 +1,66 @@
+"""Network -> ONNX bytes that ONNX Runtime serves at any batch size. Needs the torch extra."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from mmindustry.fusion.network import Network, Positional
+from mmindustry.fusion.spec import INPUTS, OUTPUTS, NetworkSpec
+
+OPSET = 18
+"""ONNX operator set of every exported model."""
+
+
+def blank_arrays(spec: NetworkSpec, batch: int) -> dict[str, torch.Tensor]:
+    """Return arrays of ones in the recipe's shapes, with a batch axis."""
+    shapes = spec.recipe.shapes()
+    return {
+        name: torch.from_numpy(np.ones((batch, *shapes[name][0]), shapes[name][1]))
+        for name in INPUTS
+    }
+
+
+def export_onnx(network: Network) -> bytes:
+    """Return the network in evaluation mode as an ONNX model, batch axis free.
+
+    Batch norms are folded by the exporter; inputs and outputs are named as `spec.INPUTS` and
+    `spec.OUTPUTS`.
+    """
+    arrays = tuple(blank_arrays(network.spec, 2).values())
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    was_training = network.training
+    network.eval()
+    with _quiet():
+        program = torch.onnx.export(
+            Positional(network),
+            arrays,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_shapes=(tuple({0: batch} for _ in arrays),),
+            verbose=False,
+        )
+    network.train(was_training)
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    content: bytes = program.model_proto.SerializeToString(deterministic=True)
+    return content
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the exporter's remarks (torchvision is not installed, axis names are shared)."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

@@ -1,0 +1,110 @@
+"""Raw answers -> Prediction: one piece of numpy behind every runtime."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmindustry.domain import Features, Prediction
+from mmindustry.fusion import hazard
+from mmindustry.fusion.calibration import posterior
+from mmindustry.fusion.explain import additive_terms
+from mmindustry.fusion.manifest import Manifest
+from mmindustry.fusion.novelty import novelty
+from mmindustry.fusion.runtime import Arrays, Raw
+
+
+class Judge:
+    """Turns raw answers into predictions as one bundle's manifest says."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        spec = manifest.spec
+        self.prior = np.array([manifest.prior[fault] for fault in spec.faults])
+        self._edges = hazard.edges_hours(spec)
+        regions = spec.recipe.regions
+        self._product = regions.index("product") if "product" in regions else None
+
+    def temperatures(self, present: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the temperature of each window's presence pattern, shape (batch,)."""
+        calibration = self.manifest.calibration
+        return np.array([calibration.temperature(tuple(row)) for row in present.tolist()])
+
+    def faults(self, raw: Raw, present: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return calibrated fault probabilities (batch, faults)."""
+        return posterior(raw.evidence.astype(np.float64), self.prior, self.temperatures(present))
+
+    def predictions(self, features: list[Features], arrays: Arrays, raw: Raw) -> list[Prediction]:
+        """Return one prediction a window; raw answers must be finite."""
+        present = arrays["present"] > 0
+        probabilities = self.faults(raw, present)
+        curve = hazard.survival(raw.hazard)
+        risks = hazard.risk(curve, self._edges)
+        life = hazard.remaining_life_hours(curve, self._edges) * 3600.0
+        products = self._products(raw, arrays)
+        terms = self._terms(raw, arrays, probabilities)
+        spec = self.manifest.spec
+        return [
+            Prediction(
+                window=item.window,
+                end=item.end,
+                bundle=self.manifest.id,
+                profile=self._profile_id(item),
+                faults=_named(spec.faults, probabilities[row]),
+                risk={name: float(values[row]) for name, values in risks.items()},
+                remaining_life_seconds=(life[row, 0], life[row, 1], life[row, 2]),
+                product=products[row],
+                novelty=self._novelty(item, raw.embeddings[row], present[row]),
+                terms=terms[row],
+                present=dict(item.present),
+                quality=dict(item.quality),
+                findings=item.findings,
+                registered=item.registered,
+                running=item.running,
+            )
+            for row, item in enumerate(features)
+        ]
+
+    def _products(self, raw: Raw, arrays: Arrays) -> list[dict[str, float]]:
+        products = self.manifest.spec.products
+        likely = posterior(raw.product.astype(np.float64), np.full(len(products), 1.0))
+        seen = arrays["present"][:, 0] > 0
+        if self._product is not None:
+            seen = seen & (arrays["image_regions_mask"][:, self._product] > 0)
+        return [
+            _named(products, row) if there else {} for row, there in zip(likely, seen, strict=True)
+        ]
+
+    def _terms(
+        self, raw: Raw, arrays: Arrays, probabilities: NDArray[np.float64]
+    ) -> list[dict[str, float]]:
+        weight = np.where(arrays["present"] > 0, arrays["quality"], 0.0).astype(np.float64)
+        temperatures = self.temperatures(arrays["present"] > 0)
+        leading = probabilities.argmax(axis=1)
+        modalities = self.manifest.spec.modalities
+        rows = zip(raw.modal, weight, temperatures, leading, strict=True)
+        return [
+            _named(modalities, additive_terms(modal.astype(np.float64), w, float(t), int(c)))
+            for modal, w, t, c in rows
+        ]
+
+    def _profile_id(self, item: Features) -> str | None:
+        profile = item.profile
+        return profile.id if profile and profile.bundle == self.manifest.id else None
+
+    def _novelty(
+        self, item: Features, embeddings: NDArray[np.float32], present: NDArray[np.bool_]
+    ) -> Mapping[str, float]:
+        profile = item.profile
+        if profile is None or profile.bundle != self.manifest.id:
+            return {}  # a bank of other embeddings says nothing
+        found = {
+            modality: novelty(embeddings[m], profile.arrays, modality)
+            for m, modality in enumerate(self.manifest.spec.modalities)
+            if present[m]
+        }
+        return {modality: p for modality, p in found.items() if p is not None}
+
+
+def _named(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}

@@ -1,0 +1,91 @@
+"""The network on one page: arrays -> embeddings -> evidence, hazard, product."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from typing_extensions import override
+
+from mmindustry.fusion.encoders.audio import AudioEncoder
+from mmindustry.fusion.encoders.image import REGION_WIDTH, ImageEncoder
+from mmindustry.fusion.encoders.text import TextEncoder
+from mmindustry.fusion.fusions import make_fusion
+from mmindustry.fusion.fusions.shape import FusionShape
+from mmindustry.fusion.heads import FaultHead, HazardHead, ProductHead
+from mmindustry.fusion.spec import INPUTS, NetworkSpec
+
+
+class Answer(NamedTuple):
+    """What the network says before calibration; the order is `spec.OUTPUTS`."""
+
+    evidence: Tensor  # (batch, faults): fused, in nats, before the prior
+    modal: Tensor  # (batch, 3, faults): each modality's own, zero where absent
+    hazard: Tensor  # (batch, bins): logits
+    product: Tensor  # (batch, products): logits
+    embeddings: Tensor  # (batch, 3, width): zero where absent
+
+
+class Network(nn.Module):
+    """Three encoders, one fusion module, three kinds of heads.
+
+    A modality that is absent contributes nothing, whatever its arrays hold; with all absent the
+    evidence is zero and the answer is the prior.
+    """
+
+    def __init__(self, spec: NetworkSpec, prior: Sequence[float] | NDArray[np.float64]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.image = ImageEncoder(spec)
+        self.audio = AudioEncoder(spec)
+        self.text = TextEncoder(spec)
+        count = len(spec.modalities)
+        self.faults = nn.ModuleList(FaultHead(spec) for _ in range(count))
+        shape = FusionShape(count, spec.width, len(spec.faults), spec.dropout)
+        self.fusion = make_fusion(spec.fusion, shape)
+        self.hazard = HazardHead(spec)
+        regions = spec.recipe.regions
+        self.product_region = regions.index("product") if "product" in regions else None
+        self.product = ProductHead(
+            spec, spec.width if self.product_region is None else REGION_WIDTH
+        )
+        log_prior = torch.log(torch.as_tensor(np.asarray(prior), dtype=torch.float32))
+        self.register_buffer("log_prior", log_prior)  # (faults,)
+
+    @override
+    def forward(self, arrays: Mapping[str, Tensor]) -> Answer:
+        """Return the answer for a batch of arrays as the recipe shapes them."""
+        present = arrays["present"]  # (batch, 3)
+        seen, regions = self.image(arrays)  # (batch, width), (batch, regions, 32)
+        stacked = torch.stack([seen, self.audio(arrays), self.text(arrays)], dim=1)
+        there = present.unsqueeze(-1) > 0  # (batch, 3, 1)
+        embeddings = torch.where(there, stacked, torch.zeros_like(stacked))  # (batch, 3, width)
+        modal = self._modal(embeddings, there)  # (batch, 3, faults)
+        weight = torch.where(present > 0, arrays["quality"], torch.zeros_like(present))
+        fused = self.fusion(embeddings, modal, weight)
+        reading = seen if self.product_region is None else regions[:, self.product_region]
+        reading = torch.where(there[:, 0], reading, torch.zeros_like(reading))
+        hazard = self.hazard(fused.trunk)  # (batch, bins)
+        return Answer(fused.evidence, modal, hazard, self.product(reading), embeddings)
+
+    def _modal(self, embeddings: Tensor, there: Tensor) -> Tensor:
+        log_prior = self.get_buffer("log_prior")
+        heads = [head(embeddings[:, m], log_prior) for m, head in enumerate(self.faults)]
+        modal = torch.stack(heads, dim=1)  # (batch, 3, faults)
+        return torch.where(there, modal, torch.zeros_like(modal))
+
+
+class Positional(nn.Module):
+    """The network with its arrays as arguments in the order of `INPUTS`, for export."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    @override
+    def forward(self, *arrays: Tensor) -> Answer:
+        """Return the network's answer."""
+        answer: Answer = self.network(dict(zip(INPUTS, arrays, strict=True)))
+        return answer
