@@ -116,6 +116,7 @@ def _event(message: Message, rules: _Rules) -> Event:
         content=content,
         flags=flags,
         seen=message.seen,
+        message=message,
     )
 
 

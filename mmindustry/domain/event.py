@@ -1,6 +1,6 @@
 """What comes in: messages, what they decode to, and what can't be read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -83,7 +83,8 @@ class OperatingState:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A decoded message. `time` is its first instant, `end` its last (sound) or the instant from
-    which it counts (text: end of a coarse span, or `written_at`); elsewhere `end` = `time`."""
+    which it counts (text: end of a coarse span, or `written_at`); elsewhere `end` = `time`.
+    `message` is what it was decoded from, kept so that it can still be dead-lettered untouched."""
 
     id: str
     source: str
@@ -96,6 +97,7 @@ class Event:
     content: Frame | Chunk | LogEntry | OperatingState
     flags: tuple[str, ...] = ()
     seen: bool = False
+    message: Message | None = field(default=None, compare=False, repr=False)
 
     @property
     def identity(self) -> tuple[str, str, datetime]:
