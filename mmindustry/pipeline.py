@@ -20,7 +20,7 @@ from mmindustry.domain import (
     Step,
     Window,
 )
-from mmindustry.errors import Fenced
+from mmindustry.errors import Fenced, LayoutChanged
 from mmindustry.ports import Archive, DeadLetters, Predictor, Recorder, Source
 from mmindustry.windowing.assembler import Assembler
 
@@ -71,8 +71,9 @@ class Verbs:
 class Pipeline:
     """Carries polls through the line under the numbered commit rules of the handbook.
 
-    One thread. After any exception out of `step`, memory is no longer trusted: the caller calls
-    `recover` (for `Fenced` `turn` does so itself) or dies and is started anew (rule 6).
+    One thread. `turn` forgets and claims again where it was `Fenced`; after any other exception
+    memory is no longer trusted and the caller dies, to be started anew (rule 6). `stopped` names
+    the partitions whose layout changed, and why: they are not read until `topics relayout`.
     """
 
     def __init__(self, outside: Outside, verbs: Verbs) -> None:
@@ -87,22 +88,33 @@ class Pipeline:
         self._rules = verbs.rules
         self._observe = verbs.observe
         self._failpoint = verbs.failpoint
+        self._stale = False
+        self.stopped: dict[int, str] = {}
 
     def turn(self) -> bool:
         """Act on a noted rebalance, carry one poll, close what is due; False if nothing came."""
         try:
-            change = self._source.take_change()
-            if change is not None:
-                self.assigned(change)
+            self._settle()
             messages = self._source.poll()
             self.step(messages)
             while self._assembler.more:
                 self._source.keep()
                 self.step(())
         except Fenced:
-            self.recover()
+            self.forget()
+            self._stale = True
             return True
         return bool(messages)
+
+    def _settle(self) -> None:
+        """Claim what was assigned, or what is held where memory was forgotten (rule 6)."""
+        change = self._source.take_change()
+        if change is None and self._stale:
+            change = self._source.held()
+        if change is not None:
+            self._stale = True
+            self.assigned(change)
+            self._stale = False
 
     def step(self, messages: Sequence[Message]) -> None:
         """Carry one poll, empty or not, from bytes to durable facts, then forget its bytes."""
@@ -151,16 +163,16 @@ class Pipeline:
     def assigned(self, partitions: Sequence[int]) -> None:
         """Take partitions over: fence the last writer, load what the record knows, read on."""
         self.forget()
+        self.stopped.clear()
         for claim in self._recorder.claim(partitions):  # epoch + 1
+            try:
+                self._source.seek(claim)  # from needed_from; marks what lies below read_through
+            except LayoutChanged as changed:
+                self.stopped[claim.partition] = str(changed)
+                continue
             self._assembler.restore(claim)
             self._archive.restore(claim)
             self._rules.restore(claim)
-            self._source.seek(claim)  # from needed_from; marks what lies below read_through
-
-    def recover(self) -> None:
-        """Forget all memory and claim again what this member holds, unless that is changing."""
-        change = self._source.take_change()
-        self.assigned(self._source.held() if change is None else change)
 
     def forget(self) -> None:
         """Drop every memory; only claims bring it back (rule 3)."""

@@ -18,6 +18,7 @@ from mmindustry.domain import (
     Features,
     Fresh,
     Gap,
+    Media,
     Message,
     OutboxRow,
     Outcome,
@@ -122,8 +123,8 @@ class Archive(Protocol):
         the byte limit asks for it.
         """
 
-    def read(self, evidence: Sequence[Evidence]) -> Sequence[bytes | Failed]:
-        """Return the bytes of each, in order, or why not."""
+    def read(self, evidence: Sequence[Evidence]) -> Sequence[Media | Failed]:
+        """Return the bytes of each with their content type, in order, or why not."""
 
 
 class Predictor(Protocol):

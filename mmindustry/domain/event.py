@@ -62,6 +62,14 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """Bytes read back from the archive, with the content type they were accepted under."""
+
+    content_type: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class LogEntry:
     """One line a person wrote; `precision` is how coarse its event time is (0 = exact)."""
 

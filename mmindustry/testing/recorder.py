@@ -1,0 +1,185 @@
+"""The Recorder port over a `FakeDatabase`."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from mmindustry.domain import (
+    AlarmState,
+    Claim,
+    Context,
+    Event,
+    Evidence,
+    Fresh,
+    Modality,
+    Revisable,
+    ShardRow,
+    Step,
+    Unsealed,
+    Untaken,
+    Window,
+    WindowKey,
+)
+from mmindustry.testing.database import FakeDatabase, Fence
+
+LOOK_BACK = timedelta(days=7)
+ENTRIES = 20
+TEXT_BYTES = 8 * 1024
+
+
+class FakeRecorder:
+    """One worker's hands on the record; it knows its own epoch and step of each partition."""
+
+    def __init__(
+        self, database: FakeDatabase, *, bundle: str = "fake", length: timedelta | None = None
+    ) -> None:
+        self.database = database
+        self._bundle = bundle
+        self._length = length or timedelta(seconds=10)
+        self._fences: dict[int, Fence] = {}
+
+    def claim(self, partitions: Sequence[int]) -> list[Claim]:
+        """Take the partitions over, epoch + 1."""
+        self._fences.clear()
+        return [self._claim(partition) for partition in partitions]
+
+    def _claim(self, partition: int) -> Claim:
+        fence = self.database.fences.setdefault(partition, Fence())
+        fence.epoch += 1
+        self._fences[partition] = Fence(fence.epoch, fence.step)
+        assets = [a for a in self.database.assets.values() if a.partition == partition]
+        return Claim(
+            partition=partition,
+            epoch=fence.epoch,
+            progress=self.database.progress.get(partition),
+            assets=tuple(assets),
+            alarms=tuple(
+                AlarmState(asset, memory)
+                for asset, (home, memory) in self.database.alarm_memory.items()
+                if home == partition
+            ),
+            unsealed=tuple(self._unsealed(partition)),
+            sensors=tuple(self.database.sensors),
+        )
+
+    def _unsealed(self, partition: int) -> Iterable[Unsealed]:
+        for row in self.database.windows.values():
+            wanted = row.partition == partition and row.evidence
+            if wanted and row.key not in self.database.sealed:
+                shard_row = ShardRow(key=row.key, late=False, evidence=row.evidence)
+                yield Unsealed(row=shard_row, partition=partition, end=row.end)
+        for position, (late, evidence) in self.database.late.items():
+            if position.partition == partition and position not in self.database.sealed:
+                key = WindowKey(late.event.asset, late.policy, late.late_for[0])
+                shard_row = ShardRow(key=key, late=True, evidence=(evidence,))
+                yield Unsealed(row=shard_row, partition=partition, end=late.event.time)
+
+    def unknown(self, untaken: Sequence[Untaken]) -> Fresh:
+        """Sort by kind; what is known or came twice is a duplicate."""
+        met: set[tuple[str, str, datetime]] = set()
+        late, entries, states, duplicates = [], [], [], []
+        for one in untaken:
+            event = one.event
+            if event.identity in met or self._knows(event):
+                duplicates.append(event)
+                continue
+            met.add(event.identity)
+            if event.modality is Modality.TEXT:
+                entries.append(event)
+            elif event.modality is Modality.STATE:
+                states.append(event)
+            else:
+                late.append(one)
+        return Fresh(tuple(late), tuple(entries), tuple(states), tuple(duplicates))
+
+    def _knows(self, event: Event) -> bool:
+        database = self.database
+        if event.identity in database.entries or event.identity in database.states:
+            return True
+        named = [e for row in database.windows.values() for e in row.evidence]
+        named += [evidence for _, evidence in database.late.values()]
+        return any((e.source, e.id, e.time) == event.identity for e in named)
+
+    def contexts(self, windows: Sequence[Window], events: Sequence[Event]) -> list[Context]:
+        """Return what surrounds each window, nothing from beyond its cut."""
+        return [self._context(window, events) for window in windows]
+
+    def _context(self, window: Window, events: Sequence[Event]) -> Context:
+        def below(event: Event) -> bool:
+            position = event.position
+            return event.asset == window.key.asset and position.offset < window.cut.get(
+                position.topic, 0
+            )
+
+        known = [*self.database.entries.values(), *self.database.states.values(), *events]
+        mine = sorted((e for e in known if below(e)), key=lambda e: (e.end, e.source, e.id))
+        entries = [
+            e
+            for e in mine
+            if e.modality is Modality.TEXT and window.end - LOOK_BACK <= e.end <= window.end
+        ]
+        states = [e for e in mine if e.modality is Modality.STATE and e.time < window.end]
+        inside = [e for e in states if e.time >= window.key.start]
+        before = [e for e in states if e.time < window.key.start]
+        return Context(
+            entries=tuple(entries[-ENTRIES:]),
+            states=tuple(before[-1:] + inside),
+            card=self.database.cards.get(window.key.asset),
+            registered=window.key.asset in self.database.registered,
+            bundle=self._bundle,
+        )
+
+    def save(self, step: Step) -> None:
+        """Write all of the step, or nothing."""
+        partitions = [progress.partition for progress in step.progress]
+        self.database.check(self._fences, partitions)
+        for partition in partitions:
+            self.database.fences[partition].step += 1
+            self._fences[partition].step += 1
+        self.database.apply(step)
+
+    def revisable(self, limit: int) -> list[Revisable]:
+        """Return the windows of held partitions whose late list no revision holds."""
+        wanted: dict[WindowKey, list[Evidence]] = {}
+        for position, (late, evidence) in self.database.late.items():
+            if position.partition not in self._fences or position not in self.database.sealed:
+                continue
+            for start in late.late_for:
+                key = WindowKey(late.event.asset, late.policy, start)
+                wanted.setdefault(key, []).append(evidence)
+        found = (self._revisable(key, late) for key, late in sorted(wanted.items()))
+        return [one for one in found if one is not None][:limit]
+
+    def _revisable(self, key: WindowKey, late: list[Evidence]) -> Revisable | None:
+        rows = [r for r in self.database.windows.values() if r.key[:3] == key[:3]]
+        newest = max(rows, key=lambda r: r.key.revision, default=None)
+        held = set(newest.evidence) if newest is not None else set()
+        if set(late) <= held:
+            return None
+        first = min(rows, key=lambda r: r.key.revision, default=None)
+        partition = late[0].position.partition
+        through = self.database.progress[partition].topics
+        cut = {t: p.read_through for t, p in through.items()}
+        return Revisable(
+            key=key._replace(revision=1 if newest is None else newest.key.revision + 1),
+            end=key.start + self._length,
+            partition=partition,
+            cut=cut if first is None else dict(first.cut),
+            evidence=tuple(sorted(held | set(late), key=lambda e: (e.time, e.source, e.id))),
+            late=tuple(late),
+        )
+
+    def save_revision(self, step: Step) -> None:
+        """Insert revisions under the same fence; `step.progress` names the partitions only."""
+        self.database.check(self._fences, [progress.partition for progress in step.progress])
+        for progress in step.progress:
+            self.database.fences[progress.partition].step += 1
+            self._fences[progress.partition].step += 1
+        self.database.apply(
+            Step(
+                progress=(),
+                windows=step.windows,
+                predictions=step.predictions,
+                alarms=step.alarms,
+                alarm_states=step.alarm_states,
+            )
+        )
