@@ -1,0 +1,179 @@
+"""What operators answer: one row an answer, refused where another was faster, labels beside it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+)
+
+from mmindustry.domain import Label
+from mmindustry.errors import InputError, StoreError
+from mmindustry.store.columns import UtcTime
+from mmindustry.store.queries.scope import Scope
+from mmindustry.store.tables import alarm_actions, alarms, labels
+
+_MAX_COMMENT = 2000
+
+
+class Action(StrEnum):
+    """What an operator may answer to an alarm."""
+
+    ACKNOWLEDGE = "acknowledge"
+    CONFIRM = "confirm"
+    REJECT = "reject"
+    SHELVE = "shelve"
+    UNSHELVE = "unshelve"
+    COMMENT = "comment"
+
+
+VERDICTS = {Action.CONFIRM: "confirmed", Action.REJECT: "rejected"}
+"""Answers that are labels too -> the label's verdict."""
+
+
+class ChangedMeanwhile(StoreError):  # noqa: N818 - what is so, not a mistake
+    """Another answer came first; `winner` gave it. Look again, then decide."""
+
+    code = "changed_meanwhile"
+
+    def __init__(self, winner: str, action: str) -> None:
+        super().__init__(f"{winner} has answered with {action} meanwhile; look again, then decide")
+        self.winner = winner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An operator's answer to an alarm.
+
+    `version`: id of the last answer the operator saw, 0 = none. `until`: end of a shelving.
+    """
+
+    alarm_id: str
+    action: Action
+    author: str
+    at: datetime
+    version: int
+    until: datetime | None = None
+    comment: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what says nothing.
+
+        Raises:
+            InputError: A shelving without an end ahead, an empty comment, or one too long.
+        """
+        if self.action is Action.SHELVE and (self.until is None or self.until <= self.at):
+            raise InputError("a shelving needs an end that lies ahead")
+        if self.action is Action.COMMENT and not self.comment.strip():
+            raise InputError("the comment is empty; write one")
+        if len(self.comment) > _MAX_COMMENT:
+            raise InputError(f"the comment has over {_MAX_COMMENT} characters; shorten it")
+
+
+def answer_alarm(connection: Connection, scope: Scope, answer: Answer) -> int | None:
+    """Write an answer, with its label where it is a verdict, and return its id.
+
+    The same answer of the same author sent twice is written once. None = no such alarm in the
+    scope. To be called inside a transaction that the caller commits.
+
+    Raises:
+        ChangedMeanwhile: Another answer stands behind the `version` the operator saw.
+    """
+    query = select(alarms).where(alarms.c.id == answer.alarm_id, scope.covers(alarms.c.asset))
+    alarm = connection.execute(query.with_for_update()).first()  # PostgreSQL: one at a time
+    if alarm is None:
+        return None
+    written = connection.execute(
+        insert(alarm_actions).from_select(
+            ["alarm_id", "action", "at", "author", "until", "comment"], _unless_changed(answer)
+        )
+    )
+    last = _last(connection, answer.alarm_id)
+    if written.rowcount == 0:
+        if _same(last, answer):
+            return int(last.id)
+        raise ChangedMeanwhile(last.author, last.action)
+    if answer.action in VERDICTS:
+        _label(connection, alarm, answer)
+    return int(last.id)
+
+
+def _unless_changed(answer: Answer) -> Select[str, str, datetime, str, datetime, str]:
+    newest = (
+        select(func.coalesce(func.max(alarm_actions.c.id), 0))
+        .where(alarm_actions.c.alarm_id == answer.alarm_id)
+        .scalar_subquery()
+    )
+    return select(
+        literal(answer.alarm_id),
+        literal(answer.action.value),
+        bindparam("at", answer.at, UtcTime),
+        literal(answer.author),
+        bindparam("until", answer.until, UtcTime),
+        literal(answer.comment),
+    ).where(newest == answer.version)
+
+
+def _last(connection: Connection, alarm_id: str) -> Row[tuple[object, ...]]:
+    query = (
+        select(alarm_actions)
+        .where(alarm_actions.c.alarm_id == alarm_id)
+        .order_by(alarm_actions.c.id.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).first()
+    if found is None:
+        raise InputError("the version names an answer that this alarm does not have; look again")
+    return found
+
+
+def _same(last: Row[tuple[object, ...]], answer: Answer) -> bool:
+    kept = (last.action, last.author, last.comment)
+    return kept == (answer.action.value, answer.author, answer.comment)
+
+
+def _label(connection: Connection, alarm: Row[tuple[object, ...]], answer: Answer) -> None:
+    before = connection.execute(
+        select(func.max(labels.c.id)).where(labels.c.alarm_id == answer.alarm_id)
+    ).scalar()
+    label = Label(
+        asset=alarm.asset,
+        start=alarm.window_start or alarm.raised_at,
+        end=max(alarm.raised_at, alarm.cleared_at or alarm.raised_at),
+        fault=alarm.fault,
+        verdict=VERDICTS[answer.action],
+        author=answer.author,
+        written_at=answer.at,
+        alarm_id=answer.alarm_id,
+        comment=answer.comment,
+    )
+    write_label(connection, label, supersedes=before)
+
+
+def write_label(connection: Connection, label: Label, *, supersedes: int | None = None) -> int:
+    """Write a label and return its id; `supersedes` = the one it corrects (nothing is erased)."""
+    written = connection.execute(
+        insert(labels)
+        .values(
+            asset=label.asset,
+            start=label.start,
+            end=label.end,
+            fault=label.fault,
+            verdict=label.verdict,
+            author=label.author,
+            written_at=label.written_at,
+            alarm_id=label.alarm_id,
+            comment=label.comment,
+            supersedes=supersedes,
+        )
+        .returning(labels.c.id)
+    )
+    return int(written.scalar_one())
