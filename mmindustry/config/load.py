@@ -129,10 +129,11 @@ def _expectation(detail: ErrorDetails) -> str:
 
 def _blamed(path: Path, message: str) -> tuple[Path, str]:
     """Return the key that a policy's own message begins with, and the rest of the message."""
-    word = re.match(r"(\w+):? ", message)
-    below = shape.members(shape.at(Settings, path)) or {}
-    if word and word[1] in below:
-        return (*path, word[1]), message[word.end() :]
+    word = re.match(r"([\w.]+):? ", message)
+    if word:
+        blamed = (*path, *word[1].split("."))
+        if shape.at(Settings, blamed) is not None:
+            return blamed, message[word.end() :]
     return path, message
 
 

@@ -2,8 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from mmindustry.config import shape
+from mmindustry.config.docs import field_docs
+from mmindustry.config.mistakes import Path
 from mmindustry.config.settings import Settings
 
 SCHEMA_ID = "urn:mmindustry:config:1"
@@ -14,7 +18,7 @@ _WIDTH = 96
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the file; it admits `30s` and `10MiB` where we do."""
-    schema = Settings.model_json_schema()
+    schema = _schema()
     for name, inner in _properties(schema):
         _admit_units(name, inner)
     for section in schema["properties"].values():
@@ -34,11 +38,12 @@ def commented_file() -> str:
         "# Durations may be written 30s, 5m, 2h; sizes 10MiB; ${NAME} takes the environment's.",
         "config_version: 1",
     ]
-    for section, doc, keys in _sections():
-        lines += ["", *_comment(doc, "# "), f"{section}:"]
-        for key, inner in keys.items():
-            lines += _comment(str(inner.get("description", "")), "  # ")
-            lines.append(f"  # {key}: {_as_yaml(inner.get('default'))}")
+    for section in _sections():
+        lead = "  " * (len(section.path) - 1)
+        lines += ["", *_comment(section.doc, f"{lead}# "), f"{lead}{section.path[-1]}:"]
+        for key, inner in section.keys.items():
+            lines += _comment(str(inner.get("description", "")), f"{lead}  # ")
+            lines.append(f"{lead}  # {key}: {_as_yaml(inner.get('default'))}")
     return "\n".join(lines) + "\n"
 
 
@@ -52,32 +57,76 @@ def handbook_page() -> str:
         "`conf.d/*.yaml` beside it, then files of secrets named `mmindustry__section__key`, then",
         "`MMINDUSTRY__SECTION__KEY` (or `..._FILE`), then options; the later wins, lists replace.",
     ]
-    for section, doc, keys in _sections():
-        lines += ["", f"## {section}", "", doc, "", "| key | default | meaning |", "|---|---|---|"]
-        for key, inner in keys.items():
+    for section in _sections():
+        lines += ["", f"{'#' * (len(section.path) + 1)} {'.'.join(section.path)}", "", section.doc]
+        if section.keys:
+            lines += ["", "| key | default | meaning |", "|---|---|---|"]
+        for key, inner in section.keys.items():
             meaning = " ".join(str(inner.get("description", "")).split()).replace("|", "\\|")
             lines.append(f"| `{key}` | `{_as_yaml(inner.get('default'))}` | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
 def undocumented() -> list[str]:
-    """Return the keys without a docstring; the build fails on one."""
+    """Return the sections and keys without a docstring; the build fails on one."""
     return [
-        f"{section}.{key}"
-        for section, _, keys in _sections()
-        for key, inner in keys.items()
+        ".".join((*section.path, key))
+        for section in _sections()
+        for key, inner in section.keys.items()
         if not inner.get("description")
-    ]
+    ] + [".".join(section.path) for section in _sections() if not section.doc]
 
 
-def _sections() -> Iterator[tuple[str, str, Mapping[str, dict[str, Any]]]]:
+@dataclass(frozen=True, slots=True)
+class _Section:
+    path: tuple[str, ...]
+    doc: str
+    keys: Mapping[str, dict[str, Any]]
+
+
+def _schema() -> dict[str, Any]:
+    """Return pydantic's schema, completed by the docstrings of inherited fields."""
     schema = Settings.model_json_schema()
-    for name, section in schema["properties"].items():
-        reference = section.get("$ref", "")
-        if not reference:
+    for path, kind in shape.sections(Settings):
+        definition = _at(schema, path)
+        for name, doc in field_docs(kind).items():
+            if name in definition["properties"]:
+                definition["properties"][name].setdefault("description", doc)
+    return schema
+
+
+def _at(schema: Mapping[str, Any], path: Path) -> Any:
+    """Return the definition of the section at `path`."""
+    found = schema
+    for step in path:
+        reference = str(found["properties"][step]["$ref"])
+        found = schema["$defs"][reference.rpartition("/")[2]]
+    return found
+
+
+def _sections() -> Iterator[_Section]:
+    schema = _schema()
+    yield from _below(schema, schema["$defs"], ())
+
+
+def _below(
+    schema: Mapping[str, Any], definitions: Mapping[str, Any], path: tuple[str, ...]
+) -> Iterator[_Section]:
+    """Yield the section of each property that is one, then those inside it."""
+    for name, inner in schema["properties"].items():
+        found = _definition(inner, definitions)
+        if found is None:
             continue
-        definition = schema["$defs"][reference.rpartition("/")[2]]
-        yield name, str(section.get("description", "")), definition["properties"]
+        properties = found["properties"].items()
+        keys = {k: v for k, v in properties if _definition(v, definitions) is None}
+        yield _Section((*path, name), str(inner.get("description", "")), keys)
+        yield from _below(found, definitions, (*path, name))
+
+
+def _definition(inner: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any | None:
+    """Return the section that a property refers to, None where it is a plain value."""
+    found = definitions.get(str(inner.get("$ref", "")).rpartition("/")[2])
+    return found if found and "properties" in found else None
 
 
 def _properties(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -71,3 +71,11 @@ def leaves(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
         return
     for name, inner in below.items():
         yield from leaves(inner, (*path, name))
+
+
+def sections(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], type[Any]]]:
+    """Yield (path, policy class) of every section, from the outside in, the root excepted."""
+    for name, inner in (members(kind) or {}).items():
+        if members(inner) is not None:
+            yield (*path, name), bare(inner)
+            yield from sections(inner, (*path, name))

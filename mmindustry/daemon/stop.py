@@ -1,0 +1,60 @@
+"""How a daemon is asked to end: once politely, twice at once."""
+
+import ctypes
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Stop:
+    """A request to end, made once, waited on by every loop."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.reason = ""
+
+    def request(self, reason: str) -> None:
+        """Ask every loop to end."""
+        self.reason = self.reason or reason
+        self._event.set()
+
+    def wanted(self) -> bool:
+        """Return whether the end was asked for."""
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most `seconds`; return whether the end was asked for."""
+        return self._event.wait(seconds)
+
+
+def obey_signals(
+    stop: Stop, *, drain_seconds: float, leave: Callable[[int], None] = os._exit
+) -> None:
+    """Let SIGTERM and SIGINT end this process: the first drains, the second ends it at once.
+
+    A drain that takes longer than `drain_seconds` is cut off: whatever the step in hand has not
+    committed is done anew by the next owner, so cutting loses nothing.
+    """
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if stop.wanted():
+            leave(128 + number)
+            return
+        stop.request(signal.Signals(number).name)
+        timer = threading.Timer(drain_seconds, leave, args=(128 + number,))
+        timer.daemon = True
+        timer.start()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
+def die_with_parent(parent: int) -> None:
+    """Take SIGTERM when the process `parent` that started this one dies (prctl(2), Linux)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
