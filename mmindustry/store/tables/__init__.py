@@ -17,6 +17,7 @@ from mmindustry.store.tables.plant import assets, places, sensors, sites
 from mmindustry.store.tables.progress import (
     alarm_states,
     asset_state,
+    closed_progress,
     layout,
     partition_progress,
     retired,
@@ -42,6 +43,7 @@ __all__ = [
     "assets",
     "assignments",
     "bundles",
+    "closed_progress",
     "dead_letters",
     "entries",
     "gaps",

@@ -9,6 +9,7 @@ partition_progress = Table(
     "partition_progress",
     metadata,
     Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("era", Integer, nullable=False, server_default="0", doc="one more at every relayout"),
     Column("epoch", BigInteger, nullable=False, doc="one more at every claim"),
     Column("step", BigInteger, nullable=False, doc="one more at every transaction"),
     Column("arrival", UtcTime, doc="the arrival clock"),
@@ -48,10 +49,23 @@ alarm_states = Table(
     Index("ix_alarm_states_partition", "partition"),
 )
 
+closed_progress = Table(
+    "closed_progress",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("era", Integer, primary_key=True, autoincrement=False),
+    Column("topics", Json, nullable=False, doc="as in partition_progress, at the relayout"),
+    Column("received", BigInteger, nullable=False),
+    Column("in_flight", BigInteger, nullable=False),
+    Column("dropped", Json, nullable=False),
+    Column("closed_at", UtcTime, nullable=False),
+)
+
 retired = Table(
     "retired",
     metadata,
     Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("era", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, primary_key=True, doc="stored | dead_lettered"),
     Column("messages", BigInteger, nullable=False, doc="no row names them any more: retention"),
 )

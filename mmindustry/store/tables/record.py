@@ -2,6 +2,7 @@
 
 `evidence` is a list of {source, id, time, modality, topic, partition, offset}; an item that was
 dead-lettered when its window was built has `"dead": true` besides and counts as a dead letter.
+`era` is that of its partition's progress: offsets mean something within one era only.
 """
 
 from sqlalchemy import (
@@ -44,6 +45,7 @@ windows = Table(
     Column("profile", Text),
     Column("shard", Text, doc="set once, when its evidence became durable or was given up"),
     Column("evidence_lost", Text, doc="why there are no bytes; set at most once"),
+    Column("era", Integer, nullable=False, server_default="0"),
     Column("written_at", UtcTime, nullable=False),
     Index("ix_windows_id", "id"),
     Index("ix_windows_asset_start", "asset", "start"),
@@ -75,6 +77,7 @@ late = Table(
     Column("unrevised", Text, doc="why no revision will ever take it"),
     Column("shard", Text),
     Column("evidence_lost", Text),
+    Column("era", Integer, nullable=False, server_default="0"),
     Column("written_at", UtcTime, nullable=False),
     Index("ix_late_asset_start", "asset", "start"),
     Index("ix_late_written_at", "written_at"),
@@ -110,6 +113,7 @@ entries = Table(
     Column("topic", Text, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
+    Column("era", Integer, nullable=False, server_default="0"),
     Column("written_at", UtcTime, nullable=False),
     Index("ix_entries_asset_end", "asset", "end"),
     Index("ix_entries_written_at", "written_at"),
@@ -130,6 +134,7 @@ states = Table(
     Column("topic", Text, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
+    Column("era", Integer, nullable=False, server_default="0"),
     Column("written_at", UtcTime, nullable=False),
     Index("ix_states_asset_time", "asset", "time"),
     Index("ix_states_written_at", "written_at"),
@@ -194,6 +199,7 @@ predictions = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
+    Column("era", Integer, primary_key=True, autoincrement=False),
     Column("topic", Text, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("offset", BigInteger, primary_key=True, autoincrement=False),
