@@ -7,18 +7,19 @@ from dataclasses import dataclass
 class FeaturePolicy:
     """How far native decoders are trusted with one item."""
 
-    max_scans: int = 64
-    """Scans of a progressive JPEG; more is refused undecoded (a real one has up to 13)."""
-    max_chunk_seconds: float = 120.0
-    """Longest chunk of sound that is decoded, in seconds; reading stops there."""
+    scan_pixels: int = 200_000_000
+    """Most pixels a progressive JPEG may pass over, scans times pixels; 1e6..1e10. A second of
+    decoding is about 600 million."""
+    chunk_seconds: float = 120.0
+    """Longest chunk of sound that is decoded, in seconds, whatever its header says; above 0."""
     block_frames: int = 65_536
-    """Frames read at once from compressed sound."""
+    """Frames read at once from compressed sound; at least 1."""
 
     def __post_init__(self) -> None:
         """Refuse limits that let nothing through."""
-        if self.max_scans < 1:
-            raise ValueError(f"max_scans is {self.max_scans}; it must be at least 1")
-        if self.max_chunk_seconds <= 0:
-            raise ValueError(f"max_chunk_seconds is {self.max_chunk_seconds}; it must be above 0")
+        if not 10**6 <= self.scan_pixels <= 10**10:
+            raise ValueError(f"scan_pixels must be in 1e6..1e10, got {self.scan_pixels}")
+        if self.chunk_seconds <= 0:
+            raise ValueError(f"chunk_seconds must be above 0, got {self.chunk_seconds}")
         if self.block_frames < 1:
-            raise ValueError(f"block_frames is {self.block_frames}; it must be at least 1")
+            raise ValueError(f"block_frames must be at least 1, got {self.block_frames}")

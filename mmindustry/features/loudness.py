@@ -1,0 +1,81 @@
+"""How loud and how sound: levels for the network, and what is wrong with a microphone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmindustry.features.orders import power_spectrum
+from mmindustry.features.spec import LEVEL_WIDTH, Recipe
+
+Array = NDArray[np.float32]
+
+_TINY = 1e-12
+_FULL_SCALE = 0.99
+_OFFSET = 0.1
+_OFFSET_QUALITY = 0.7
+_CLIPPED_QUALITY = 0.3
+_MAINS_HZ = (50.0, 60.0)
+_HUM_TOP_HZ = 1_000.0
+_HUM_REACH_HZ = 3.0
+_LOW_HZ = 500.0
+_HIGH_HZ = 3_000.0
+
+
+def inspect(runs: Sequence[Array], recipe: Recipe) -> tuple[str, float]:
+    """Return (finding or "", quality 0..1) of all sound of one microphone in a window.
+
+    Digital silence, a flat line, a bare offset and mains hum without anything else are silent.
+    """
+    samples = np.concatenate(runs)
+    mean = float(samples.mean())
+    if _residual_dbfs(samples - np.float32(mean), recipe) < recipe.silent_dbfs:
+        return "microphone_silent", 0.0
+    if float(np.mean(np.abs(samples) >= _FULL_SCALE)) >= recipe.clipped_ratio:
+        return "microphone_clipped", _CLIPPED_QUALITY
+    return "", _OFFSET_QUALITY if abs(mean) > _OFFSET else 1.0
+
+
+def levels(segments: Array, power: Array, recipe: Recipe) -> Array:
+    """Return six plain figures a segment, each scaled to about -1..1, (segment, 6).
+
+    Level in dB, crest, kurtosis, spectral centroid, share below 500 Hz and above 3 kHz.
+    """
+    moved = segments - segments.mean(axis=1, keepdims=True)
+    square = np.square(moved)
+    variance = square.mean(axis=1) + _TINY
+    crest = np.abs(moved).max(axis=1) / np.sqrt(variance)
+    kurtosis = np.square(square).mean(axis=1) / np.square(variance)
+    hz = np.arange(power.shape[1]) * np.float32(recipe.rate_hz / segments.shape[1])
+    total = power.sum(axis=1) + _TINY
+    columns = (
+        np.log10(variance) / 2 + 1.5,
+        np.log(crest + _TINY) - 1.5,
+        np.clip(np.log(kurtosis + _TINY) - 1.0, -3.0, 3.0),
+        (power @ hz) / total * (4.0 / recipe.rate_hz) - 1.0,
+        power[:, hz < _LOW_HZ].sum(axis=1) / total,
+        power[:, hz > _HIGH_HZ].sum(axis=1) / total,
+    )
+    return np.stack(columns, axis=1).astype(np.float32).reshape(-1, LEVEL_WIDTH)
+
+
+def _residual_dbfs(samples: Array, recipe: Recipe) -> float:
+    """Return the level in dB of full scale with mains hum (50 or 60 Hz) taken out.
+
+    The spectrum is only asked where the plain level can't settle it, for most sound is loud.
+    """
+    mean_square = float(np.mean(np.square(samples)))
+    if mean_square <= _TINY:
+        return 10.0 * float(np.log10(mean_square + _TINY))
+    piece = samples[-recipe.segment_samples :]
+    power = power_spectrum(piece[None])[0]
+    hz = np.arange(power.size) * (recipe.rate_hz / piece.size)
+    total = float(power.sum()) + _TINY
+    rest = min(_share_outside(power, hz, mains) for mains in _MAINS_HZ) / total
+    return 10.0 * float(np.log10(mean_square * rest + _TINY))
+
+
+def _share_outside(power: Array, hz: NDArray[np.float64], mains: float) -> float:
+    """Return the power outside the harmonics of the mains up to 1 kHz."""
+    near = np.abs(hz - mains * np.round(hz / mains)) <= _HUM_REACH_HZ
+    return float(power[~(near & (hz < _HUM_TOP_HZ))].sum())

@@ -1,0 +1,117 @@
+"""Log-mel and cepstra on a fast path, equal to librosa's (tests prove it to 1e-3 dB).
+
+The mel matrix is made by librosa once, when a bundle is trained, and travels in the bundle, so
+that serving never imports librosa.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from mmindustry.errors import BundleError
+from mmindustry.features.spec import Recipe
+
+Array = NDArray[np.float32]
+
+_BLOCK = 64
+"""Frames transformed at once: larger blocks leave the cache (measured 1.5x slower)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the recipe's spectra are made with: mel (mels, bins), padded window (n_fft,),
+    orthonormal DCT-II (mfcc, mels)."""
+
+    mel: Array
+    window: Array
+    dct: Array
+
+    @classmethod
+    def of(cls, recipe: Recipe, mel: Array) -> "Basis":
+        """Return the basis around a bundle's mel matrix.
+
+        Raises:
+            BundleError: The matrix has another shape than the recipe says.
+        """
+        wanted = (recipe.mels, recipe.n_fft // 2 + 1)
+        if mel.shape != wanted:
+            raise BundleError(f"mel_basis has shape {mel.shape}, the recipe wants {wanted}")
+        left = (recipe.n_fft - recipe.win) // 2
+        window = np.zeros(recipe.n_fft, np.float32)
+        window[left : left + recipe.win] = hann(recipe.win)
+        return cls(np.ascontiguousarray(mel, np.float32), window, dct_matrix(recipe))
+
+    @classmethod
+    def make(cls, recipe: Recipe) -> "Basis":
+        """Return the basis with a mel matrix fresh from librosa (training only: a slow import)."""
+        from librosa.filters import mel  # noqa: PLC0415 - never on the serving path
+
+        matrix = mel(sr=recipe.rate_hz, n_fft=recipe.n_fft, n_mels=recipe.mels)
+        return cls.of(recipe, np.asarray(matrix, np.float32))
+
+
+@lru_cache(maxsize=8)
+def hann(length: int) -> Array:
+    """Return the periodic Hann window, shape (length,), read-only."""
+    window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
+    window.flags.writeable = False
+    return window
+
+
+def dct_matrix(recipe: Recipe) -> Array:
+    """Return the orthonormal DCT-II rows that turn log-mel into cepstra, (mfcc, mels)."""
+    if not recipe.mfcc:
+        return np.zeros((0, recipe.mels), np.float32)
+    rows = scipy.fft.dct(np.eye(recipe.mels), axis=0, norm="ortho")[: recipe.mfcc]
+    return np.ascontiguousarray(rows, np.float32)
+
+
+def mel_power(samples: Array, recipe: Recipe, basis: Basis) -> Array:
+    """Return the mel power of one stretch of sound, one frame a hop, zero-padded at both ends.
+
+    As librosa's `melspectrogram(center=True, pad_mode="constant")`, whose last frame (centred on
+    the end) is left out.
+
+    Args:
+        samples: Shape (time,), time a multiple of the hop.
+        recipe: Gives n_fft and hop.
+        basis: Gives window and mel matrix.
+
+    Returns:
+        Shape (mels, time // hop).
+    """
+    half = recipe.n_fft // 2
+    padded = np.zeros(samples.size + recipe.n_fft, np.float32)
+    padded[half : half + samples.size] = samples
+    frames = np.lib.stride_tricks.sliding_window_view(padded, recipe.n_fft)[:: recipe.hop]
+    count = samples.size // recipe.hop
+    mels = np.empty((basis.mel.shape[0], count), np.float32)
+    for start in range(0, count, _BLOCK):
+        block = frames[start : min(start + _BLOCK, count)] * basis.window  # (frame, n_fft)
+        spectrum = scipy.fft.rfft(block, axis=1, overwrite_x=True)  # (frame, bin)
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        np.matmul(basis.mel, power.T, out=mels[:, start : start + len(block)])
+    return mels
+
+
+def log_mel(samples: Array, recipe: Recipe, basis: Basis) -> Array:
+    """Return log10 mel power, floored at `mel_floor`, shape (mels, time // hop)."""
+    mels = mel_power(samples, recipe, basis)
+    np.maximum(mels, np.float32(recipe.mel_floor), out=mels)
+    return np.log10(mels, out=mels)
+
+
+def cepstra(logged: Array, basis: Basis) -> Array:
+    """Return MFCC of a log10 mel spectrum, in dB as librosa's, shape (mfcc, frames).
+
+    librosa's `top_db` cut is not made: it would tie a frame's value to its loudest neighbour.
+    """
+    return basis.dct @ (logged * np.float32(10.0))
+
+
+def normalised(logged: Array, recipe: Recipe) -> Array:
+    """Return log-mel on the network's scale, by the recipe's fixed mean and scale."""
+    return (logged - np.float32(recipe.mel_mean)) * np.float32(1.0 / recipe.mel_scale)
