@@ -46,7 +46,7 @@ class Health:
         """Say that this daemon drains: from now on it is live but not ready."""
         self._stopping = True
 
-    def set(self, name: str, ok: bool, detail: str = "") -> None:  # noqa: FBT001 - set("db", True)
+    def set(self, name: str, *, ok: bool, detail: str = "") -> None:
         """Set a named check."""
         with self._lock:
             self._checks[name] = Check(name, ok, detail)

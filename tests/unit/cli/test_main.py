@@ -1,0 +1,147 @@
+"""The command line: fast help, near misses named, each error its exit code."""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmindustry import errors
+from mmindustry.cli.exits import Exit, exit_of
+from mmindustry.cli.main import limit_native_threads, load
+from mmindustry.cli.table import COMMANDS, Entry
+
+
+def call(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MMINDUSTRY")}
+    root = str(Path(__file__).parents[3])
+    return subprocess.run(
+        [sys.executable, "-m", "mmindustry", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**clean, "PYTHONPATH": root},
+    )
+
+
+def test_help_costs_less_than_half_a_second_of_cpu() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    done = call("--help")
+
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 0.5
+
+
+def test_help_lists_every_command_and_begins_with_examples() -> None:
+    text = call("-h").stdout
+
+    assert all(f"  {entry.name} " in text for entry in COMMANDS)
+    assert text.index("mmindustry demo") < text.index("Options:")
+
+
+def test_a_typo_is_answered_with_the_command_that_was_meant() -> None:
+    done = call("cofnig")
+
+    assert done.returncode == Exit.USAGE
+    assert "Did you mean 'config'?" in done.stderr
+
+
+def test_bad_settings_exit_78_with_the_place_on_stderr_only(tmp_path: Path) -> None:
+    (tmp_path / "mmindustry.yaml").write_text("windowing:\n  lenght_seconds: 1\n")
+
+    done = call("config", "validate", cwd=tmp_path)
+
+    assert done.returncode == Exit.CONFIG
+    assert done.stdout == ""
+    assert "mmindustry.yaml:2:3: windowing.lenght_seconds: unknown key" in done.stderr
+    assert "length_seconds" in done.stderr
+
+
+def test_bad_settings_as_json_name_line_and_column(tmp_path: Path) -> None:
+    (tmp_path / "mmindustry.yaml").write_text("windowing:\n  lenght_seconds: 1\n")
+
+    done = call("config", "validate", "--json", cwd=tmp_path)
+
+    assert done.returncode == Exit.CONFIG
+    (mistake,) = json.loads(done.stdout)["mistakes"]
+    assert (mistake["line"], mistake["column"]) == (2, 3)
+
+
+def test_init_does_not_overwrite_unasked(tmp_path: Path) -> None:
+    assert call("config", "init", cwd=tmp_path).returncode == Exit.OK
+    again = call("config", "init", cwd=tmp_path)
+
+    assert again.returncode == Exit.BAD_DATA
+    assert "mmindustry.yaml exists" in again.stderr
+    assert call("config", "validate", cwd=tmp_path).returncode == Exit.OK
+
+
+def test_show_masks_secrets_and_names_origins(tmp_path: Path) -> None:
+    text = "dashboard:\n  form_secret: hunter2-hunter2\nstore:\n  url: postgresql://a:pw123@h/d\n"
+    (tmp_path / "mmindustry.yaml").write_text(text)
+
+    done = call("config", "show", "--origin", cwd=tmp_path)
+
+    assert "hunter2" not in done.stdout
+    assert "pw123" not in done.stdout
+    assert 'dashboard.form_secret = "****"  # mmindustry.yaml:2:3' in done.stdout
+    assert 'store.url = "postgresql://a:****@h/d"  # mmindustry.yaml:4:3' in done.stdout
+
+
+def test_a_folder_that_can_not_be_written_is_told_with_its_path() -> None:
+    done = call("config", "init", "/proc/nowhere/mmindustry.yaml")
+
+    assert done.returncode == Exit.CANNOT_CREATE
+    assert "/proc/nowhere" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigError("x"), Exit.CONFIG),
+        (errors.InputError("x"), Exit.BAD_DATA),
+        (errors.DependencyDown("x"), Exit.UNAVAILABLE),
+        (errors.MissingExtra("x"), Exit.UNAVAILABLE),
+        (errors.Busy("x"), Exit.TRY_LATER),
+        (errors.StoreError("x"), Exit.FAILED),
+        (PermissionError(errno.EACCES, "x"), Exit.PERMISSION),
+        (OSError(errno.ENOSPC, "x"), Exit.IO),
+        (OSError(errno.EROFS, "x"), Exit.CANNOT_CREATE),
+        (ZeroDivisionError(), Exit.BUG),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_every_error_has_its_exit_code(error: Exception, code: Exit) -> None:
+    assert exit_of(error) is code
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+def test_every_command_of_the_table_loads_and_is_documented(entry: Entry) -> None:
+    command = load(entry)
+
+    verbs = getattr(command, "commands", {"": command})
+    for name, verb in verbs.items():
+        assert verb.help, f"{entry.name} {name} has no help"
+        assert "Example:" in verb.help, f"{entry.name} {name} shows no example"
+
+
+def test_one_native_thread_unless_the_environment_says_otherwise() -> None:
+    environment = {"OMP_NUM_THREADS": "3"}
+
+    limit_native_threads(environment)
+
+    assert environment["OMP_NUM_THREADS"] == "3"
+    assert environment["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_version_says_itself_and_python() -> None:
+    facts = json.loads(call("version", "--json").stdout)
+
+    assert set(facts) == {"mmindustry", "python", "platform"}

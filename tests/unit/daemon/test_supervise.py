@@ -1,0 +1,135 @@
+"""A family of processes: restarted when one dies, ended as one, never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from mmindustry.clock import SystemClock
+from mmindustry.daemon.stop import Stop
+from mmindustry.daemon.supervise import Child, Family
+from mmindustry.telemetry.logs import open_log
+from mmindustry.telemetry.policy import TelemetryPolicy
+
+PARENT_PROGRAM = """
+import os, subprocess, sys
+env = dict(os.environ, MMINDUSTRY_PARENT=str(os.getpid()))
+child = subprocess.Popen([sys.executable, "-c", '''
+import os, threading
+from mmindustry.daemon.stop import Stop, die_with_parent, obey_signals
+stop = Stop()
+obey_signals(stop, drain_seconds=10)
+die_with_parent(int(os.environ["MMINDUSTRY_PARENT"]))
+print("up", os.getpid(), flush=True)
+stop.wait(60)
+'''], env=env, start_new_session=True, stdout=subprocess.PIPE)
+sys.stdout.write(child.stdout.readline().decode())
+sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def family(*children: Child, restart_limit: int = 5) -> Family:
+    clock = SystemClock()
+    log = open_log(TelemetryPolicy(), StringIO(), clock)
+    return Family(children, clock=clock, log=log, restart_limit=restart_limit, drain_seconds=5)
+
+
+def until(claim: Callable[[], bool], *, seconds: float = 15) -> None:
+    clock, pause = SystemClock(), Stop()
+    deadline = clock.monotonic() + seconds
+    while not claim():
+        assert clock.monotonic() < deadline, "it never came to be"
+        pause.wait(0.02)
+
+
+def test_a_child_that_dies_is_started_again_and_ended_with_the_rest() -> None:
+    # `config init --stdout` ends at once: a child that always dies
+    mortal = Child("mortal", ("config", "init", "--stdout"))
+    kin = family(mortal, restart_limit=50)
+    kin.start()
+    first = kin.pids()["mortal"]
+
+    until(lambda: kin.attend() and kin.pids().get("mortal", first) != first)
+
+    kin.end()
+
+
+def test_a_family_whose_child_can_not_live_gives_up_and_names_it(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("nonsense: 1\n")
+    kin = family(Child("bad", ("config", "show", "-c", str(bad))))
+    stop = Stop()
+    kin.start()
+
+    kin.watch(stop)
+
+    assert kin.given_up == "bad"
+    assert stop.reason == "bad can't be kept alive"
+    kin.end()
+
+
+def test_a_child_does_not_outlive_a_parent_that_was_killed() -> None:
+    parent = subprocess.run(
+        [sys.executable, "-c", PARENT_PROGRAM], capture_output=True, text=True, check=False
+    )
+
+    assert parent.returncode == -signal.SIGKILL
+    child = int(parent.stdout.split()[1])
+    until(lambda: not is_alive(child))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_drains_and_the_second_ends_at_once(number: signal.Signals) -> None:
+    program = """
+import sys
+from mmindustry.daemon.stop import Stop, obey_signals
+stop = Stop()
+obey_signals(stop, drain_seconds=30)
+print("ready", flush=True)
+stop.wait(30)
+print("draining", stop.reason, flush=True)
+import threading
+threading.Event().wait(30)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    os.kill(process.pid, number)
+    assert process.stdout.readline() == f"draining {number.name}\n"
+    os.kill(process.pid, number)
+
+    assert process.wait(10) == 128 + number
+    process.stdout.close()
+
+
+def test_a_drain_that_takes_too_long_is_cut_off() -> None:
+    program = """
+from mmindustry.daemon.stop import Stop, obey_signals
+import threading
+obey_signals(Stop(), drain_seconds=0.2)
+print("ready", flush=True)
+threading.Event().wait(30)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    os.kill(process.pid, signal.SIGTERM)
+
+    assert process.wait(10) == 143
+    process.stdout.close()
