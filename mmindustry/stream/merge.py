@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from mmindustry.domain import Arrival, Claim, Gap, Message
-from mmindustry.stream.layout import TopicLayout
+from mmindustry.errors import LayoutChanged
+from mmindustry.stream.layout import REMEDY, TopicLayout
 from mmindustry.stream.topic import Loss, TopicReading
 
 _TICK = timedelta(microseconds=1)
@@ -42,6 +43,19 @@ class PartitionMerge:
         self._gaps: list[Gap] = []
         self._gap_times: dict[str, datetime] = {}
 
+    def check(self, layouts: Mapping[str, TopicLayout]) -> None:
+        """Check that the topics are still those of the beginning.
+
+        Raises:
+            LayoutChanged: One was made anew or has another partition count.
+        """
+        for name, topic in self._topics.items():
+            if layouts[name].fingerprint != topic.fingerprint:
+                raise LayoutChanged(
+                    f"topic {name} was {topic.fingerprint} (id/partitions), now it is "
+                    f"{layouts[name].fingerprint}; {REMEDY}"
+                )
+
     def starts(self) -> Mapping[str, int]:
         """Return topic -> offset to fetch from next."""
         return {name: topic.fetched for name, topic in self._topics.items()}
@@ -49,6 +63,11 @@ class PartitionMerge:
     def offer(self, topic: str, items: Iterable[Message | Loss], *, at: float) -> None:
         """Take what was fetched of `topic`, in offset order, come at monotonic time `at`."""
         self._topics[topic].offer(items, at=at)
+        self._pass_losses()
+
+    def advance(self, topic: str, offset: int) -> None:
+        """Pass offsets of an empty `topic` below `offset` that hold no message."""
+        self._topics[topic].advance(offset)
 
     def answer(self, topic: str, end: int, *, asked_at: float) -> None:
         """Take the log's word, asked for at `asked_at`, that `topic` ends at `end`.
@@ -82,18 +101,21 @@ class PartitionMerge:
         """Return topic -> bytes fetched and not yet taken."""
         return {name: topic.bytes for name, topic in self._topics.items()}
 
-    def take(self, messages: int, payload_bytes: int) -> tuple[list[Message], int]:
+    def take(
+        self, messages: int, payload_bytes: int, *, first_passes: bool = True
+    ) -> tuple[list[Message], int]:
         """Return the next messages in append order and their bytes.
 
         Args:
             messages: Most messages.
-            payload_bytes: Most bytes; the first message passes whatever its size.
+            payload_bytes: Most bytes.
+            first_passes: Whether the first message goes out whatever its size.
         """
         taken: list[Message] = []
         size = 0
         while len(taken) < messages and (topic := self._next()) is not None:
             weight = topic.head_bytes
-            if taken and size + weight > payload_bytes:
+            if (taken or not first_passes) and size + weight > payload_bytes:
                 break
             size += weight
             taken.append(self._emit(topic))

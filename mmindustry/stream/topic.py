@@ -115,7 +115,7 @@ class TopicReading:
         return self.is_at_end and self.asked_at is not None and self.asked_at >= moment
 
     def offer(self, items: Iterable[Message | Loss], *, at: float) -> None:
-        """Take what was fetched, in offset order; what was offered before is left out.
+        """Take what was fetched, in offset order.
 
         Raises:
             LayoutChanged: A message stands before what was fetched: the log was made anew.
