@@ -18,5 +18,6 @@ class Entry:
 
 COMMANDS: tuple[Entry, ...] = (
     Entry("config", "mmindustry.cli.config:app", "Write, check and show settings."),
+    Entry("handbook", "mmindustry.cli.handbook:app", "Write the generated reference pages."),
     Entry("version", "mmindustry.cli.version:version", "Say what runs here."),
 )
