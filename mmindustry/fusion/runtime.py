@@ -28,9 +28,10 @@ class Raw(NamedTuple):
 
     def finite(self) -> NDArray[np.bool_]:
         """Return which windows of the batch have finite answers only, shape (batch,)."""
-        parts = [np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in self]
-        every: NDArray[np.bool_] = np.array(parts).all(axis=0)
-        return every
+        good = np.ones(len(self.evidence), dtype=np.bool_)
+        for part in self:
+            good &= np.isfinite(part).reshape(len(part), -1).all(axis=1)
+        return good
 
 
 class Runtime(Protocol):

@@ -59,7 +59,7 @@ class ItemPool(nn.Module):
         super().__init__()
         self.time = TimeVector(width)
         self.score = nn.Sequential(
-            nn.Linear(width, width // 2), nn.Tanh(), nn.Linear(width // 2, 1)
+            nn.Linear(width, width // 2), nn.Tanh(), nn.Linear(width // 2, 1, bias=False)
         )
         self.recency = nn.Parameter(torch.zeros(1))
         self.out = nn.Sequential(nn.Linear(3 * width, width), nn.LayerNorm(width))
@@ -96,7 +96,7 @@ class Film(nn.Module):
     def __init__(self, known: int, width: int) -> None:
         super().__init__()
         last = nn.Linear(32, 2 * width)
-        nn.init.zeros_(last.weight)
+        nn.init.normal_(last.weight, std=0.01)  # starts as almost no steering
         nn.init.zeros_(last.bias)
         self.net = nn.Sequential(nn.Linear(known, 32), nn.GELU(), last)
 
