@@ -67,7 +67,15 @@ def draw_belt(image: Image, scene: Scene, *, flutter: float, phase: float) -> No
             fixed = np.round(points * 2**_SHIFT).astype(np.int32)
             grey = 24 if len(ghosts) == 1 else 58
             width = max(1, round((3 if len(ghosts) == 1 else 2) * scene.scale))
-            cv2.polylines(image, [fixed], 0, (grey, grey, grey), width, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(
+                image,
+                [fixed],
+                isClosed=False,
+                color=(grey,) * 3,
+                thickness=width,
+                lineType=cv2.LINE_AA,
+                shift=_SHIFT,
+            )
 
 
 def draw_bolts(image: Image, scene: Scene, *, turned_degrees: float) -> None:
