@@ -128,7 +128,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """All durable facts of one step, for one transaction."""
+    """All durable facts of one step, for one transaction.
+
+    `unrevised`: windows whose late evidence no revision will take, and why (revisions only).
+    """
 
     progress: tuple[Progress, ...]
     assets: tuple[AssemblyState, ...] = ()
@@ -142,6 +145,7 @@ class Step:
     alarm_states: tuple[AlarmState, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     shards: tuple[Shard, ...] = ()
+    unrevised: tuple[tuple[WindowKey, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
