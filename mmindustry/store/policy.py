@@ -214,3 +214,47 @@ class RetentionPolicy:
                 (10 <= self.batch <= 10_000, "batch must be in 10..10000"),
             )
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePolicy:
+    """Where raw evidence is kept, and in how large pieces."""
+
+    url: str = "archive"
+    """A folder, `file://FOLDER`, an object store (`s3://`, `gs://`, `az://`; extra `objects`), or
+    `off`: then every window says that its evidence is lost."""
+
+    shard_bytes: int = 64 * 1024 * 1024
+    """A partition's rows are sealed into a shard once they hold this many bytes, 1 KiB to 1 GiB."""
+
+    shard_seconds: float = 60.0
+    """... or once the oldest has waited this long, seconds, 0 to 3600."""
+
+    held_bytes: int = 256 * 1024 * 1024
+    """Most bytes that wait over all partitions; above, the fullest is sealed at once."""
+
+    free_bytes: int = 512 * 1024 * 1024
+    """Free space that is left alone on a local disk: the archive stops first; 0 or more."""
+
+    retry_seconds: float = 5.0
+    """Pause before a shard is tried again that a disk or network refused, seconds, 0 to 3600."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            ValueError: A value is out of its range.
+        """
+        _require(
+            (
+                (bool(self.url), "url is empty; write `off` for no archive"),
+                (
+                    1024 <= self.shard_bytes <= 1024**3,
+                    "shard_bytes must be in 1024..1073741824",
+                ),
+                (0 <= self.shard_seconds <= 3600, "shard_seconds must be in 0..3600"),
+                (self.held_bytes >= self.shard_bytes, "held_bytes must be at least shard_bytes"),
+                (self.free_bytes >= 0, "free_bytes must be 0 or more"),
+                (0 <= self.retry_seconds <= 3600, "retry_seconds must be in 0..3600"),
+            )
+        )
