@@ -22,8 +22,8 @@ from mmindustry.features.picture import (
 from mmindustry.features.policy import FeaturePolicy
 from mmindustry.features.spec import BASELINE, Recipe
 
-_IDENTICAL_FROZEN = 2
-_ALIKE_FROZEN = 3
+_ENOUGH_FROZEN = 2
+"""Two equal frames are enough: no live sensor gives the same noise twice."""
 _UNUSABLE = frozenset({"camera_black", "camera_white", "camera_blocked", "camera_frozen"})
 
 
@@ -91,7 +91,10 @@ def _shoot(item: Event, least: int, recipe: Recipe, policy: FeaturePolicy) -> _S
 
 
 def _mark_frozen(shots: Sequence[_Shot], whole: Sequence[Event]) -> list[_Shot]:
-    """Name the cameras whose frames are all the same: equal bytes, or equal to a rounding."""
+    """Name the cameras whose frames are all the same: equal bytes, or equal to a rounding.
+
+    Only frames decoded at one scale are compared: the newest may be larger, for its crops.
+    """
     frozen = {shot.item.source for shot in shots if _is_frozen(shot.item.source, shots, whole)}
     return [
         replace(s, finding="camera_frozen", quality=0.0)
@@ -103,12 +106,11 @@ def _mark_frozen(shots: Sequence[_Shot], whole: Sequence[Event]) -> list[_Shot]:
 
 def _is_frozen(source: str, shots: Sequence[_Shot], whole: Sequence[Event]) -> bool:
     payloads = [_frame(item).payload for item in whole if item.source == source]
-    if len(payloads) >= _IDENTICAL_FROZEN and all(p == payloads[0] for p in payloads[1:]):
+    if len(payloads) >= _ENOUGH_FROZEN and all(p == payloads[0] for p in payloads[1:]):
         return True
-    mine = [shot.fitted for shot in shots if shot.item.source == source]
-    if len(mine) < _ALIKE_FROZEN:
-        return False
-    return all(is_alike(mine[0], other) for other in mine[1:])
+    mine = [shot for shot in shots if shot.item.source == source]
+    alike = [s.fitted for s in mine if s.decoded.shape == mine[0].decoded.shape]
+    return len(alike) >= _ENOUGH_FROZEN and all(is_alike(alike[0], s) for s in alike[1:])
 
 
 def _fill(
