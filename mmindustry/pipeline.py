@@ -15,7 +15,6 @@ from mmindustry.domain import (
     Features,
     Gap,
     Message,
-    Position,
     Prediction,
     Step,
     Window,
@@ -96,18 +95,24 @@ class Pipeline:
         try:
             self._settle()
             messages = self._source.poll()
-            self.step(messages)
-            while self._assembler.more:
-                self._source.keep()
-                self.step(())
+            self._carry(messages)
         except Fenced:
             self.forget()
             self._stale = True
             return True
         return bool(messages)
 
+    def _carry(self, messages: Sequence[Message]) -> None:
+        self.step(messages)
+        while self._assembler.more:
+            self._source.keep()
+            self.step(())
+
     def _settle(self) -> None:
-        """Claim what was assigned, or what is held where memory was forgotten (rule 6)."""
+        """Claim what was assigned, or what is held where memory was forgotten (rule 6).
+
+        What was due at the moment of the claim closes before anything new is read.
+        """
         change = self._source.take_change()
         if change is None and self._stale:
             change = self._source.held()
@@ -115,6 +120,7 @@ class Pipeline:
             self._stale = True
             self.assigned(change)
             self._stale = False
+            self._carry(())
 
     def step(self, messages: Sequence[Message]) -> None:
         """Carry one poll, empty or not, from bytes to durable facts, then forget its bytes."""
@@ -131,7 +137,7 @@ class Pipeline:
         features, unreadable = self._build(closed, contexts)  # Window -> Features | Failed
         predictions = self._predict(features)  # -> Prediction | Failed, `batch` at a time
         alarms, alarm_states = self._rules.fold(predictions, gaps)  # by window end
-        windows = _readable(closed, unreadable)
+        windows = self._assembler.strike(closed, unreadable)  # what can't be read is no evidence
         letters = refused + unreadable
         ready = [partition for partition, arrival in arrivals.items() if arrival.ready]
         if letters:
@@ -179,11 +185,3 @@ class Pipeline:
         self._assembler.forget()
         self._archive.forget()
         self._rules.forget()
-
-
-def _readable(windows: Sequence[Window], unreadable: Sequence[DeadLetter]) -> list[Window]:
-    """Return the windows without the items that could not be read."""
-    if not unreadable:
-        return list(windows)
-    positions: frozenset[Position] = frozenset(letter.message.position for letter in unreadable)
-    return [window.without(positions) for window in windows]

@@ -43,7 +43,7 @@ class _Row:
 
 
 class FakeArchive:
-    """Seals a partition's rows once `full` of them are held, or when `flush` says so."""
+    """Seals a partition's rows once `full` of them or `limit_bytes` are held, or on `flush`."""
 
     def __init__(
         self,
@@ -51,10 +51,12 @@ class FakeArchive:
         named: Callable[[str], bool] = lambda _: True,
         *,
         full: int = 3,
+        limit_bytes: int = 1 << 30,
     ) -> None:
         self._storage = storage
         self._named = named
         self._full = full
+        self._limit_bytes = limit_bytes
         self._rows: list[_Row] = []
         self._epochs: dict[int, int] = {}
         self._flush = False
@@ -105,7 +107,9 @@ class FakeArchive:
 
     def _seal(self, partition: int) -> list[Shard]:
         mine = [row for row in self._rows if row.partition == partition]
-        if not mine or not (self._flush or len(mine) >= self._full):
+        held = sum(len(m.payload) for row in mine for m in row.payloads.values())
+        due = self._flush or len(mine) >= self._full or held >= self._limit_bytes
+        if not mine or not due:
             return []
         self._rows = [row for row in self._rows if row.partition != partition]
         whole = [row for row in mine if row.whole and self.lost is None]
@@ -113,8 +117,8 @@ class FakeArchive:
         shards = []
         if whole:
             shards.append(self._shard(partition, whole, None))
-            held = {p: b for row in whole for p, b in row.payloads.items()}
-            self._storage.shards[shards[-1].id] = (partition, shards[-1].epoch, held)
+            payloads = {p: b for row in whole for p, b in row.payloads.items()}
+            self._storage.shards[shards[-1].id] = (partition, shards[-1].epoch, payloads)
         if torn:
             shards.append(self._shard(partition, torn, self.lost or "retention"))
         return shards

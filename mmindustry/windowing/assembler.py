@@ -97,6 +97,19 @@ class Assembler:
                 left -= len(closed)
         return windows, gaps
 
+    def strike(self, windows: Sequence[Window], unreadable: Sequence[DeadLetter]) -> list[Window]:
+        """Return the windows just closed without the items that turned out unreadable.
+
+        Those are dead-lettered in the same step, so no row holds them any more.
+        """
+        positions = frozenset(letter.message.position for letter in unreadable)
+        if not positions:
+            return list(windows)
+        kept = [window.without(positions) for window in windows]
+        for window in kept:
+            self._partitions[window.partition].holdings.strike(window, positions)
+        return kept
+
     @property
     def more(self) -> bool:
         """Whether the last `close` stopped at its limit: close again before the next poll."""

@@ -76,6 +76,16 @@ class Holdings:
         if window.items:
             self._rows[window.key] = tuple(item.position for item in window.items)
 
+    def strike(self, window: Window, positions: frozenset[Position]) -> None:
+        """Let a row go of the items at `positions`: they are no evidence."""
+        held = self._rows.pop(window.key, ())
+        for position in held:
+            if position in positions:
+                self.held.seal(position)
+        kept = tuple(position for position in held if position not in positions)
+        if kept:
+            self._rows[window.key] = kept
+
     def late(self, event: Event) -> None:
         """Count a late event into a late entry without a shard."""
         self._name_late((event.position,), event.payload_bytes)

@@ -1,0 +1,115 @@
+"""Laws 1, 2, 4, 5, 6, 7 and 13, live: any order, any crash, any zombie, any assignment."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+
+from mmindustry.domain import Change, Event, Modality, Prediction
+from mmindustry.testing import FakeDatabase
+from mmindustry.windowing.policy import WindowPolicy
+from tests.laws.rules import KOfN
+from tests.laws.script import Act, Emit, policies, scripts
+from tests.laws.world import World
+
+Script = Sequence[Emit | Act]
+
+
+def play(policy: WindowPolicy, script: Script) -> World:
+    world = World(policy)
+    world.run(script)
+    return world
+
+
+def first_media(world: World) -> list[Event]:
+    """Return the accepted frames and chunks, the first of each identity, readable ones only."""
+    return [
+        event
+        for position, event in world.sent.items()
+        if event is not None
+        and event.modality in (Modality.IMAGE, Modality.AUDIO)
+        and world.first[event.identity] == position
+        and position not in world.torn
+    ]
+
+
+def check_everything_is_placed(world: World) -> None:
+    """Law 4: once in every covering window, as evidence or listed late, and in no other."""
+    placed = {
+        (e.position, row.key.start)
+        for row in world.database.windows.values()
+        if row.key.revision == 0
+        for e in row.evidence
+    }
+    late = {
+        (position, start)
+        for position, (untaken, _) in world.database.late.items()
+        for start in untaken.late_for
+    }
+    wanted = {(e.position, s) for e in first_media(world) for s in world.starts(e)}
+    torn_twins = {
+        (position, start)
+        for position, event in world.sent.items()
+        if event is not None and world.first[event.identity] in world.torn
+        for start in world.starts(event)
+    }
+    assert not placed & late, "law 4: both evidence and late"
+    assert (placed | late) - torn_twins == wanted - torn_twins, "law 4: lost, doubled or misplaced"
+
+
+def check_rows_are_what_their_cut_covers(world: World) -> None:
+    """Law 7: late is only what was read beyond the cut, evidence only what was read below it."""
+    for position, (untaken, _) in world.database.late.items():
+        for start in untaken.late_for:
+            key = (untaken.event.asset, world.policy.name, start, 0)
+            row = world.database.windows.get(key)  # type: ignore[call-overload]
+            if row is not None:
+                assert position.offset >= dict(row.cut)[position.topic], "law 7: late below a cut"
+    for row in world.database.windows.values():
+        cut = dict(row.cut)
+        assert all(e.position.offset < cut[e.position.topic] for e in row.evidence)
+
+
+def check_alarms_are_the_fold(world: World) -> None:
+    """Law 7: alarms not marked late equal the rules folded over revision 0."""
+    database: FakeDatabase = world.database
+    zero = [
+        p
+        for (key, _), p in database.predictions.items()
+        if key.revision == 0 and isinstance(p, Prediction)
+    ]
+    for asset in {p.window.asset for p in zero}:
+        mine = sorted((p for p in zero if p.window.asset == asset), key=lambda p: p.end)
+        expected, _ = KOfN().fold(mine, ())
+        got = [t for t in database.transitions if t.key.asset == asset and not t.late]
+        assert got == expected, "law 7: alarms differ from the fold over the record"
+        raised = sum(1 if t.change is Change.RAISED else -1 for t in got)
+        assert raised in (0, 1)
+
+
+def check_every_message_is_settled(world: World) -> None:
+    """At rest nothing is in flight, nothing waits for a shard, and every window is predicted."""
+    for progress in world.database.progress.values():
+        assert progress.in_flight == 0
+        for topic in progress.topics.values():
+            assert topic.needed_from == topic.read_through
+    assert {key for key, _ in world.database.predictions} == set(world.database.windows)
+    for position, event in world.sent.items():
+        if event is not None and position not in world.database.dead_letters:
+            assert world.durable(event), f"{position} is nowhere"
+        elif event is None:
+            assert position in world.database.dead_letters
+    assert set(world.letters.letters) == set(world.database.dead_letters)
+
+
+def check_all(world: World) -> None:
+    check_everything_is_placed(world)
+    check_rows_are_what_their_cut_covers(world)
+    check_alarms_are_the_fold(world)
+    check_every_message_is_settled(world)
+
+
+@given(policies(), scripts())
+def test_nothing_is_lost_doubled_or_changed_whatever_dies(
+    policy: WindowPolicy, script: Script
+) -> None:
+    check_all(play(policy, script))
