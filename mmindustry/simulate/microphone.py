@@ -33,6 +33,10 @@ class Listener:
         self._continuity = Continuity()
         self._gains: dict[int, tuple[Sound, Sound]] = {}
 
+    def begin(self, name: str) -> None:
+        """Start again at second 0 with the noise that belongs to `name`."""
+        self._name, self._blocks, self._continuity = name, 0, Continuity()
+
     def hear(self, situation: Situation, seconds: float) -> Samples:
         """Return the next `seconds` of sound, 16 bit, at the policy's rate."""
         frames = round(seconds * self._policy.rate_hz)

@@ -59,9 +59,10 @@ def history(
     if rng.random() < _SILENT_SHARE:
         return []
     workload = float(rng.lognormal(0.0, 0.5))
-    noted: list[tuple[Note, float]] = []
-    for _ in range(1 + int(rng.poisson(3.0 * workload))):
-        noted.append((routine_note(rng), float(rng.uniform(600, LOOK_BACK_SECONDS))))
+    noted = [
+        (routine_note(rng), float(rng.uniform(600, LOOK_BACK_SECONDS)))
+        for _ in range(1 + int(rng.poisson(3.0 * workload)))
+    ]
     noted += _symptoms(situation, min(symptom_seconds, LOOK_BACK_SECONDS), workload, rng)
     noted += [(note, float(rng.uniform(60, 7200))) for note in twin_notes(situation, rng)]
     noted += _rehearsals(situation, rng)
@@ -112,7 +113,7 @@ def _symptoms(
     situation: Situation, seconds: float, workload: float, rng: np.random.Generator
 ) -> list[tuple[Note, float]]:
     shown = situation.shows(Modality.TEXT)
-    if shown <= 0 or seconds <= 0:
+    if shown <= 0 or seconds <= 0 or situation.rehearsed:
         return []
     count = int(rng.binomial(4, min(0.9, (0.25 + 0.5 * shown) * min(1.2, workload**0.3))))
     youngest = min(300.0, seconds)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmindustry.simulate.machine import Machine
 from mmindustry.simulate.policy import SimulatePolicy
-from mmindustry.simulate.product import PART_KINDS, Colour, Image
+from mmindustry.simulate.product import Colour, Image
 from mmindustry.simulate.seeds import generator
 
 BASE_WIDTH = 320
@@ -43,7 +43,6 @@ class Scene:
     seal: Point
     puddle: Point
     lane: tuple[float, float, float]
-    part_kind: str
     normal_suction_bar: float
 
 
@@ -77,7 +76,6 @@ def build_scene(machine: Machine, policy: SimulatePolicy) -> Scene:
         seal=to(278, 128),
         puddle=to(226 + float(rng.uniform(-14, 14)), 190 + float(rng.uniform(-8, 8))),
         lane=(*to(62, 183), 36 * scale),
-        part_kind=PART_KINDS[int(rng.integers(len(PART_KINDS)))],
         normal_suction_bar=float(rng.uniform(1.9, 2.9)),
     )
 
