@@ -1,0 +1,206 @@
+"""One consumer of the group: assignment noted, fetches paused until sought."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import UnknownTopicOrPartitionError
+from kafka.structs import OffsetAndMetadata
+
+from mmindustry.stream.kafka.connect import connected
+from mmindustry.stream.layout import TopicLayout
+from mmindustry.stream.policy import StreamPolicy
+
+_FETCH_BYTES = 1024 * 1024
+"""Bytes of one partition in one answer; a larger message comes alone and whole."""
+_ASK_MS = 2000
+"""Longest wait for where logs begin and end; a leader that is away holds its partition back."""
+
+
+class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # no types
+    """What the group said last. Written by the network thread, read by the line's."""
+
+    def __init__(self, on_assigned: Callable[[Iterable[TopicPartition]], None]) -> None:
+        self._lock = threading.Lock()
+        self._on_assigned = on_assigned
+        self._held: tuple[int, ...] = ()
+        self._changed = False
+
+    def on_partitions_revoked(self, _revoked: Iterable[TopicPartition]) -> None:
+        """Note that nothing is held any more."""
+        self._note(())
+
+    def on_partitions_lost(self, _lost: Iterable[TopicPartition]) -> None:
+        """Note that nothing is held any more."""
+        self._note(())
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Pause what came, then note it."""
+        self._on_assigned(assigned)
+        self._note(place.partition for place in assigned)
+
+    def take(self) -> tuple[int, ...] | None:
+        """Return the newest assignment, once."""
+        with self._lock:
+            changed, self._changed = self._changed, False
+            return self._held if changed else None
+
+    def has_change(self) -> bool:
+        """Return whether an assignment waits to be taken."""
+        with self._lock:
+            return self._changed
+
+    def held(self) -> tuple[int, ...]:
+        """Return the newest assignment."""
+        with self._lock:
+            return self._held
+
+    def _note(self, partitions: Iterable[int]) -> None:
+        with self._lock:
+            held = tuple(sorted(set(partitions)))
+            self._changed = self._changed or held != self._held or bool(held)
+            self._held = held
+
+
+class Member:
+    """A consumer that has joined, and an admin client for what a consumer can't ask."""
+
+    def __init__(self, policy: StreamPolicy) -> None:
+        """Connect and join.
+
+        Raises:
+            DependencyDown: No broker answers, or the login is refused.
+        """
+        self._policy = policy
+        self._topics = policy.topics.inputs
+        kafka = policy.kafka
+        self._admin = connected(KafkaAdminClient, kafka)
+        self._consumer = connected(
+            KafkaConsumer,
+            kafka,
+            group_id=policy.reading.group,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            session_timeout_ms=int(kafka.session_seconds * 1000),
+            heartbeat_interval_ms=int(kafka.heartbeat_seconds * 1000),
+            max_poll_interval_ms=int(kafka.max_step_seconds * 1000),
+            max_poll_records=policy.reading.poll_messages,
+            fetch_max_bytes=policy.reading.poll_bytes,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=int(policy.reading.wait_seconds * 1000),
+            metrics_enabled=False,
+        )
+        self._notes = Notes(self._pause_assigned)
+        self._consumer.subscribe(topics=list(self._topics), listener=self._notes)
+        self._open: set[TopicPartition] = set()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close(
+            autocommit=False, timeout_ms=int(self._policy.kafka.request_seconds * 1000)
+        )
+        self._admin.close()
+
+    def take_change(self) -> tuple[int, ...] | None:
+        """Return the newest assignment, once; all of it is paused."""
+        return self._notes.take()
+
+    def has_change(self) -> bool:
+        """Return whether an assignment waits to be taken."""
+        return self._notes.has_change()
+
+    def held(self) -> tuple[int, ...]:
+        """Return the newest assignment."""
+        return self._notes.held()
+
+    def poll(self, wait_ms: int) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        """Return what came of the partitions that are not paused."""
+        found: Mapping[TopicPartition, Sequence[ConsumerRecord]] = self._consumer.poll(
+            timeout_ms=wait_ms
+        )
+        return found
+
+    def pause(self, all_but: set[TopicPartition]) -> None:
+        """Pause every assigned partition but those given."""
+        assigned = self._consumer.assignment()
+        paused = self._consumer.paused()
+        self._consumer.pause(*(assigned - all_but - paused))
+        self._consumer.resume(*(assigned & all_but & paused))
+
+    def pause_all(self) -> None:
+        """Pause every assigned partition."""
+        self.pause(set())
+
+    def seek(self, partition: int, starts: Mapping[str, int]) -> None:
+        """Fetch on from `starts`; the partition stays paused until `pause` lets it go."""
+        for topic, offset in starts.items():
+            self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    def position(self, place: TopicPartition) -> int | None:
+        """Return the offset the consumer fetches next."""
+        position: int | None = self._consumer.position(place, timeout_ms=_ASK_MS)
+        return position
+
+    def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return where the logs end, asked now."""
+        ends: Mapping[TopicPartition, int] = self._consumer.end_offsets(places, timeout_ms=_ASK_MS)
+        return ends
+
+    def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return where the logs begin, asked now."""
+        begins: Mapping[TopicPartition, int] = self._consumer.beginning_offsets(
+            places, timeout_ms=_ASK_MS
+        )
+        return begins
+
+    def commit(
+        self, offsets: Mapping[TopicPartition, int], on_failure: Callable[[Exception], None]
+    ) -> None:
+        """Commit without waiting; a failure is told to `on_failure` at a later poll."""
+
+        def told(_offsets: object, answer: object) -> None:
+            if isinstance(answer, Exception):
+                on_failure(answer)
+
+        self._consumer.commit_async(
+            {place: OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()},
+            callback=told,
+        )
+
+    def layouts(self, partition: int | None) -> Mapping[str, TopicLayout]:
+        """Return the inputs as they are now; begins and ends of `partition` (None = of none)."""
+        described = self._described()
+        places = [
+            TopicPartition(name, partition)
+            for name, topic in described.items()
+            if partition is not None and partition < len(topic["partitions"])
+        ]
+        begins = self.begins(places) if places else {}
+        ends = self.ends(places) if places else {}
+        return {
+            name: TopicLayout(
+                name=name,
+                id=str(topic["topic_id"]),
+                partitions=len(topic["partitions"]),
+                begins={p.partition: offset for p, offset in begins.items() if p.topic == name},
+                ends={p.partition: offset for p, offset in ends.items() if p.topic == name},
+            )
+            for name, topic in described.items()
+        }
+
+    def _described(self) -> dict[str, Any]:
+        try:
+            found = self._admin.describe_topics(list(self._topics))
+        except UnknownTopicOrPartitionError:
+            return {}
+        return {topic["name"]: topic for topic in found if topic["error_code"] == 0}
+
+    def _pause_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        places = list(assigned)
+        if places:
+            self._consumer.pause(*places)
