@@ -96,11 +96,9 @@ def test_constraints_are_names_and_versions_only() -> None:
 def test_every_dependency_is_in_the_constraints() -> None:
     lines = (ROOT / "deploy" / "constraints.txt").read_text().splitlines()
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
-    declared = re.findall(
-        r'^\s+"([A-Za-z0-9_-]+)(?:\[[^]]*\])?[=><~]',
-        (ROOT / "pyproject.toml").read_text(),
-        re.MULTILINE,
-    )
+    project = (ROOT / "pyproject.toml").read_text()
+    wanted = re.compile(r'^\s+"([A-Za-z0-9_-]+)(?:\[[^]]*\])?[=><~]', re.MULTILINE)
+    declared = wanted.findall(project)
 
     assert {name.lower().replace("_", "-") for name in declared} - pinned - {"hatchling"} == set()
 
