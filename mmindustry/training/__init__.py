@@ -1,0 +1,1 @@
+"""Labelled windows -> a better bundle: data sets, the loop, figures, profiles. Needs torch."""

@@ -1,0 +1,119 @@
+"""Labelled windows of the simulated plant -> features and labels, by the production code."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from mmindustry.domain import Context, Features, Profile
+from mmindustry.features.build import build_features
+from mmindustry.features.part import Guard
+from mmindustry.features.spec import BASELINE, Recipe
+from mmindustry.features.spectra import Basis
+from mmindustry.fusion.spec import HEALTHY, NetworkSpec
+from mmindustry.simulate.windows import LabelledWindow, labelled_windows
+from mmindustry.training.baseline import baseline_frame
+from mmindustry.training.dataset import Label, write_shard
+
+_BASELINE_SHARE = 0.7
+_BASELINE_WINDOWS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One machine's windows to be made: its seed, how many, how long (seconds)."""
+
+    seed: int
+    visits: int
+    length_seconds: float
+
+
+def orders(windows: int, recipe: Recipe, *, machines: int, seed: int) -> list[Order]:
+    """Return one order a machine: `windows` in all, the recipe's window lengths in turn.
+
+    Every machine has its own seed, so every one is of its own make.
+    """
+    visits = -(-windows // machines)
+    lengths = recipe.window_lengths
+    return [
+        Order(seed=seed * 10_000 + m, visits=visits, length_seconds=lengths[m % len(lengths)])
+        for m in range(machines)
+    ]
+
+
+def make_shards(
+    folder: Path, spec: NetworkSpec, wanted: Sequence[Order], *, workers: int
+) -> Iterator[Path]:
+    """Yield the folder of each order once it is made; one that stands already is kept."""
+    jobs = [(folder / f"machine-{o.seed}-{o.visits}-{o.length_seconds:g}s", o) for o in wanted]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        found = [pool.submit(make_shard, path, spec, order) for path, order in jobs]
+        for future in found:
+            yield future.result()
+
+
+def make_shard(folder: Path, spec: NetworkSpec, order: Order) -> Path:
+    """Write one machine's windows as a data set, all at once, and return its folder."""
+    if folder.exists():
+        return folder
+    unfinished = folder.with_name(f".{folder.name}")
+    write_shard(unfinished, spec, simulated_examples(order, spec.recipe), limit=order.visits)
+    unfinished.rename(folder)
+    return folder
+
+
+def simulated_examples(order: Order, recipe: Recipe) -> Iterator[tuple[Features, Label]]:
+    """Yield the features and labels of one simulated machine.
+
+    Seven windows in ten know the machine's baseline frame, as in a plant where some have a
+    profile and some not yet.
+    """
+    basis, guard = Basis.make(recipe), Guard()
+    taken = list(
+        labelled_windows(order.visits, order.seed, length_seconds=order.length_seconds, assets=1)
+    )
+
+    def build(one: LabelledWindow, context: Context) -> Features | None:
+        found, _ = build_features(one.window, context, recipe, basis=basis, guard=guard)
+        return found if isinstance(found, Features) else None
+
+    calm = [one for one in taken if one.truth.fault == HEALTHY][:_BASELINE_WINDOWS]
+    seen = [found for one in calm if (found := build(one, one.context)) is not None]
+    profile = _baseline_profile(seen, order)
+    random = np.random.default_rng([order.seed, 77])
+    for one in taken:
+        known = profile is not None and random.random() < _BASELINE_SHARE
+        features = build(one, replace(one.context, profile=profile if known else None))
+        if features is not None:
+            yield features, label_of(one, order)
+
+
+def label_of(one: LabelledWindow, order: Order) -> Label:
+    """Return what the simulator knows of a window as a label."""
+    truth = one.truth
+    return Label(
+        fault=truth.fault,
+        product=truth.product,
+        hours=truth.time_to_failure_seconds / 3600.0,
+        failed=not truth.censored,
+        group=f"{order.seed}",
+        severity=truth.severity,
+    )
+
+
+def _baseline_profile(calm: Sequence[Features], order: Order) -> Profile | None:
+    frame = baseline_frame(calm)
+    if frame is None:
+        return None
+    return Profile(
+        id=f"baseline-{order.seed}",
+        asset=str(order.seed),
+        version=1,
+        bundle="",
+        normal_hours=0.0,
+        arrays={BASELINE: frame},
+        limits={},
+    )

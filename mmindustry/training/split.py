@@ -1,0 +1,43 @@
+"""Grouped splits: what shares an asset never stands on two sides."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmindustry.errors import InputError
+
+Rows = NDArray[np.int64]
+
+_LEAST_GROUPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Row numbers of the three sides; the groups of each are in no other."""
+
+    train: Rows
+    validate: Rows
+    test: Rows
+
+
+def split_by_group(groups: NDArray[np.str_], *, validate: float, test: float, seed: int) -> Split:
+    """Return a split in which every group is on one side only.
+
+    Args:
+        groups: (windows,) group of each window, such as its asset.
+        validate: Share of the groups to stop and calibrate on, 0..1.
+        test: Share of the groups for the figures, 0..1.
+        seed: Of the order the groups are dealt in.
+
+    Raises:
+        InputError: Fewer than three groups.
+    """
+    names = np.unique(groups)
+    if len(names) < _LEAST_GROUPS:
+        raise InputError(f"{len(names)} assets are too few for train, validate and test: need 3")
+    dealt = np.random.default_rng(seed).permutation(names)
+    tests = max(1, round(test * len(names)))
+    validates = max(1, round(validate * len(names)))
+    sides = (dealt[tests + validates :], dealt[tests : tests + validates], dealt[:tests])
+    return Split(*(np.flatnonzero(np.isin(groups, side)) for side in sides))
