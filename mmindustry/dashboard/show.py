@@ -1,7 +1,9 @@
 """How values look on a page: hostile text harmless, times with zone, numbers with units."""
 
+import json
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from math import log10
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
@@ -125,3 +127,17 @@ def number(value: float | None, digits: int = 2) -> str:
     ('1480', '0.012', '–')
     """
     return "–" if value is None else f"{value:.{digits}g}"
+
+
+def surprise(p_value: float | None) -> float | None:
+    """Return -log10 of a p-value: 0 = as ever, 2 = once in a hundred normal windows; at most 6.
+
+    >>> surprise(0.01), surprise(None)
+    (2.0, None)
+    """
+    return None if p_value is None else min(6.0, max(0.0, -log10(max(p_value, 1e-6))))
+
+
+def json_text(value: object) -> str:
+    """Return plain JSON, indented, as text for a person."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -3,18 +3,19 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import cv2
 import numpy as np
-import soundfile  # type: ignore[import-untyped]  # ships no stubs
+import soundfile
 from numpy.typing import NDArray
 
-from mmindustry.errors import InputError
+from mmindustry.codec.policy import CodecPolicy
+from mmindustry.codec.sounds import decode_chunk
+from mmindustry.domain import Media
+from mmindustry.errors import DecodeError, InputError
 
 _MAX_SECONDS = 120.0
-_MIN_RATE_HZ, _MAX_RATE_HZ = 1000, 384_000
-_MAX_CHANNELS = 8
+_FULL_SCALE = 32_768.0
 _TRANSFORM = 1024
 _COLUMNS, _ROWS = 860, 256
 _DYNAMIC_DB = 70.0
@@ -45,29 +46,32 @@ class Spectrogram:
     high_db: float
 
 
-def decode_sound(payload: bytes, *, raw_rate_hz: int) -> Sound:
-    """Return archived sound as mono samples.
+def decode_sound(media: Media) -> Sound:
+    """Return archived sound (WAV, FLAC or bare PCM) as mono samples; channels are averaged.
 
-    Args:
-        payload: WAV or FLAC bytes; anything else is taken as 16-bit big-endian PCM (RFC 2586).
-        raw_rate_hz: Rate of such raw samples, from the sensor's registration.
+    The header is held to the codec's limits before anything is decoded.
 
     Raises:
-        InputError: The bytes are no sound, or it is longer or wider than is shown.
+        InputError: The bytes are no sound that can be decoded; it says why.
     """
-    if payload[:4] not in (b"RIFF", b"RF64", b"fLaC"):
-        raw = np.frombuffer(payload[: len(payload) // 2 * 2], ">i2").astype(np.float32)
-        return Sound(raw / np.float32(32_768.0), raw_rate_hz)
     try:
-        with soundfile.SoundFile(io.BytesIO(payload)) as file:
-            rate, channels = int(file.samplerate), int(file.channels)
-            if channels > _MAX_CHANNELS or not _MIN_RATE_HZ <= rate <= _MAX_RATE_HZ:
-                raise InputError(f"{channels} channels at {rate} Hz can't be shown")
-            read = file.read(int(rate * _MAX_SECONDS), dtype="float32", always_2d=True)
+        chunk, _ = decode_chunk(media.payload, media.content_type, CodecPolicy())
+    except DecodeError as error:
+        raise InputError(f"this sound can't be shown: {error}") from error
+    if chunk.content_type.startswith("audio/L16"):
+        raw = np.frombuffer(media.payload, ">i2").astype(np.float32) / np.float32(_FULL_SCALE)
+        return Sound(_mono(raw.reshape(-1, chunk.channels)), chunk.rate_hz)
+    try:
+        with soundfile.SoundFile(io.BytesIO(media.payload)) as file:
+            read = file.read(int(chunk.rate_hz * _MAX_SECONDS), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise InputError(f"this sound can't be decoded: {error}") from error
-    mono = cast("NDArray[np.float32]", np.asarray(read, np.float32).mean(axis=1))
-    return Sound(np.nan_to_num(mono, posinf=0.0, neginf=0.0), rate)
+    return Sound(_mono(read), chunk.rate_hz)
+
+
+def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    return np.clip(np.nan_to_num(mean, posinf=0.0, neginf=0.0), -1.0, 1.0)
 
 
 def join_sounds(pieces: Sequence[tuple[float, Sound]]) -> Sound:

@@ -18,7 +18,7 @@
         ctx.fillStyle = colour("--band"); ctx.fillRect(left, Math.min(a, b), width, Math.abs(a - b));
       }
       data.alarms.forEach(function (alarm) {
-        var from = u.valToPos(alarm.from, "x", true), to = alarm.to === null ? left + width : u.valToPos(alarm.to, "x", true);
+        var from = u.valToPos(alarm.start, "x", true), to = alarm.to === null ? left + width : u.valToPos(alarm.to, "x", true);
         ctx.fillStyle = colour("--" + alarm.priority); ctx.globalAlpha = 0.16;
         ctx.fillRect(from, top, Math.max(2, to - from), height);
         ctx.globalAlpha = 1; ctx.fillRect(from, top, 2 * devicePixelRatio, height);

@@ -38,16 +38,18 @@ class AssetGlance:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The assets of a scope; `more` = there are others that the cap left out."""
+    """The assets of a scope, `total` of them; `next` = cursor of those the cap left out."""
 
     assets: tuple[AssetGlance, ...]
     total: int
-    more: bool
+    next: str | None
 
 
-def read_overview(connection: Connection, scope: Scope, *, limit: int) -> Overview:
+def read_overview(
+    connection: Connection, scope: Scope, *, limit: int, after: str | None = None
+) -> Overview:
     """Return every asset of the scope in order of its path, at most `limit`."""
-    page = list_assets(connection, scope, limit=limit)
+    page = list_assets(connection, scope, after=after, limit=limit)
     frontiers = {row.asset: row.frontier for row in page.rows if row.frontier is not None}
     newest = newest_windows(connection, scope, frontiers)
     operating = _operating(connection, frontiers)
@@ -64,7 +66,7 @@ def read_overview(connection: Connection, scope: Scope, *, limit: int) -> Overvi
         for row in page.rows
     )
     total = select(func.count()).select_from(assets).where(scope.covers(assets.c.asset))
-    return Overview(glances, int(connection.execute(total).scalar_one()), page.next is not None)
+    return Overview(glances, int(connection.execute(total).scalar_one()), page.next)
 
 
 def read_glance(connection: Connection, scope: Scope, row: AssetRow) -> AssetGlance:

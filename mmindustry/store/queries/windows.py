@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Row, Select, and_, func, select
 
+from mmindustry.domain import WindowKey
 from mmindustry.store.queries.page import Page, beyond, cut_page, read_cursor
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.tables import predictions, windows
@@ -135,23 +136,23 @@ def _chunks(items: list[str], size: int) -> list[list[str]]:
 
 
 def neighbours(
-    connection: Connection, scope: Scope, row: WindowRow
+    connection: Connection, scope: Scope, key: WindowKey
 ) -> tuple[str | None, str | None]:
     """Return the ids of the asset's windows before and after this one, newest revisions first."""
     same = and_(
         scope.covers(windows.c.asset),
-        windows.c.asset == row.asset,
-        windows.c.policy == row.policy,
+        windows.c.asset == key.asset,
+        windows.c.policy == key.policy,
     )
     before = (
         select(windows.c.id)
-        .where(same, windows.c.start < row.start)
+        .where(same, windows.c.start < key.start)
         .order_by(windows.c.start.desc(), windows.c.revision.desc())
         .limit(1)
     )
     after = (
         select(windows.c.id)
-        .where(same, windows.c.start > row.start)
+        .where(same, windows.c.start > key.start)
         .order_by(windows.c.start, windows.c.revision.desc())
         .limit(1)
     )
