@@ -18,6 +18,8 @@ class Entry:
 
 COMMANDS: tuple[Entry, ...] = (
     Entry("config", "mmindustry.cli.config:app", "Write, check and show settings."),
+    Entry("dlq", "mmindustry.cli.dlq:app", "List, show and replay dead letters."),
     Entry("handbook", "mmindustry.cli.handbook:app", "Write the generated reference pages."),
+    Entry("topics", "mmindustry.cli.topics:app", "Make, list and read the topics."),
     Entry("version", "mmindustry.cli.version:version", "Say what runs here."),
 )

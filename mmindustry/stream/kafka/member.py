@@ -53,6 +53,11 @@ class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # no types
         with self._lock:
             return self._changed
 
+    def again(self) -> None:
+        """Note the present assignment once more, so that it is claimed anew."""
+        with self._lock:
+            self._changed = True
+
     def held(self) -> tuple[int, ...]:
         """Return the newest assignment."""
         with self._lock:
@@ -113,6 +118,10 @@ class Member:
     def has_change(self) -> bool:
         """Return whether an assignment waits to be taken."""
         return self._notes.has_change()
+
+    def note_again(self) -> None:
+        """Note the present assignment once more, so that it is claimed anew."""
+        self._notes.again()
 
     def held(self) -> tuple[int, ...]:
         """Return the newest assignment."""

@@ -7,11 +7,12 @@ from typing import Self
 
 import structlog
 from kafka import TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from mmindustry.clock import Clock
 from mmindustry.domain import Arrival, Claim, Gap, Message, Progress
-from mmindustry.errors import DependencyDown, Fenced
+from mmindustry.errors import DependencyDown, Fenced, LayoutChanged
 from mmindustry.stream.kafka.connect import described, require_crc32c
 from mmindustry.stream.kafka.member import Member
 from mmindustry.stream.kafka.record import check_append_time, message_of
@@ -56,6 +57,7 @@ class KafkaSource:
         self._member: Member | None = None
         self._trouble: str | None = "not connected yet"
         self._absent: str | None = None
+        self._refused: dict[int, str] = {}
         self._pauses = pauses(policy.retry, random.Random())  # noqa: S311 - jitter, no secret
         self._next_try = -1e9
         self._layout_at = -1e9
@@ -91,9 +93,8 @@ class KafkaSource:
     def poll(self) -> Sequence[Message]:
         """Return the next messages; wait at most `wait_seconds` where there are none.
 
-        Raises:
-            LayoutChanged: A topic was deleted, made anew or grew partitions while it was read, or
-                keeps the producers' times.
+        Where a topic was deleted, made anew or grew partitions while it was read, a change is
+        noted: the claim that follows says `LayoutChanged`.
         """
         member = self._connected()
         if member is None:
@@ -106,6 +107,9 @@ class KafkaSource:
             if not member.has_change():
                 self._ask_ends(member)
                 self._check_layout(member)
+        except LayoutChanged as error:
+            self._note_trouble(error)
+            member.note_again()
         except (KafkaError, DependencyDown) as error:
             self._note_trouble(error)
         else:
@@ -145,6 +149,8 @@ class KafkaSource:
             LayoutChanged: The log is not the one the claim's offsets are from.
             Fenced: The assignment changed meanwhile, or the process is asked to stop.
         """
+        if claim.partition in self._refused:
+            raise LayoutChanged(self._refused[claim.partition])
         for pause in pauses(self._policy.retry, random.Random()):  # noqa: S311 - jitter
             member = self._connected()
             if member is None or claim.partition not in member.held():
@@ -202,15 +208,22 @@ class KafkaSource:
         member.pause({TopicPartition(*place) for place, free in room.items() if free > 0})
         self._offer(member.poll(int(wait_seconds * 1000)))
 
-    def _offer(self, found: Mapping[TopicPartition, Sequence[object]]) -> None:
+    def _offer(self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         now = self._clock.monotonic()
         for place, records in found.items():
             if place.partition not in self._reading.partitions or not records:
                 continue
-            check_append_time(records[0])
+            self._check_times(place.partition, records[0])
             messages = [message_of(record) for record in records]
             lost = self._lost_before(place, messages[0].position.offset)
             self._reading.offer(place.topic, place.partition, [*lost, *messages], at=now)
+
+    def _check_times(self, partition: int, record: ConsumerRecord) -> None:
+        try:
+            check_append_time(record)
+        except LayoutChanged as error:
+            self._refused[partition] = str(error)
+            raise
 
     def _lost_before(self, place: TopicPartition, offset: int) -> list[Loss]:
         """Return what retention took between what was awaited and `offset`.

@@ -4,9 +4,3 @@ Not a clone of Kafka's protocol. One file in WAL mode holds topics, messages and
 offsets; publishers, workers and gateways are processes that open it. It survives kill -9 at any
 moment: a message is in it whole or not at all, and what was acknowledged stays.
 """
-
-from mmindustry.stream.local.log import LocalLog
-from mmindustry.stream.local.publisher import LocalPublisher
-from mmindustry.stream.local.source import LocalSource
-
-__all__ = ["LocalLog", "LocalPublisher", "LocalSource"]

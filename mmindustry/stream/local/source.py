@@ -98,8 +98,8 @@ class LocalSource:
     def poll(self) -> Sequence[Message]:
         """Return the next messages; wait at most `wait_seconds` where there are none.
 
-        Raises:
-            LayoutChanged: A topic was deleted or made anew while it was read.
+        Where a topic was deleted or made anew while it was read, a change is noted: the claim
+        that follows says `LayoutChanged`.
         """
         deadline = self._clock.monotonic() + self._policy.reading.wait_seconds
         while True:
@@ -211,10 +211,11 @@ class LocalSource:
         try:
             with explained(self._log.folder, "reading"):
                 self._fetch_snapshot(self._clock.monotonic())
-        except DependencyDown as error:
+        except (DependencyDown, LayoutChanged) as error:
             if self._trouble is None:
                 self._out.warning("reading_failed", error=str(error))
             self._trouble = str(error)
+            self._changed = self._changed or isinstance(error, LayoutChanged)
             return
         self._trouble = None
 
