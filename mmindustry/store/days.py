@@ -7,6 +7,8 @@ from sqlalchemy import Connection, text
 
 from mmindustry.store.tables import BY_DAY
 
+_DAYS_LOCK = 0x6D6D64617973  # "mmdays": our key among PostgreSQL's advisory locks
+
 
 def partition_name(table: str, day: date) -> str:
     """Return the name of `table`'s partition of `day`.
@@ -39,16 +41,19 @@ def ensure_days(connection: Connection, first: date, count: int) -> Sequence[str
 
     Rows of such a day that already stand in the default partition are moved. A no-op on SQLite.
     """
-    if connection.dialect.name != "postgresql":
+    if connection.dialect.name != "postgresql" or not _missing(connection, first, count):
         return ()
-    made = []
-    for table in sorted(BY_DAY):
-        known = set(days_of(connection, table))
-        for day in (first + timedelta(days=n) for n in range(count)):
-            if day not in known:
-                _make(connection, table, day)
-                made.append(partition_name(table, day))
-    return made
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _DAYS_LOCK})
+    missing = _missing(connection, first, count)
+    for table, day in missing:
+        _make(connection, table, day)
+    return [partition_name(table, day) for table, day in missing]
+
+
+def _missing(connection: Connection, first: date, count: int) -> list[tuple[str, date]]:
+    wanted = [first + timedelta(days=n) for n in range(count)]
+    known = {table: set(days_of(connection, table)) for table in BY_DAY}
+    return [(table, day) for table in sorted(BY_DAY) for day in wanted if day not in known[table]]
 
 
 def _make(connection: Connection, table: str, day: date) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from mmindustry.clock import Clock
 from mmindustry.codec.partition import partition_of
@@ -64,6 +65,7 @@ class SqlRecorder:
         self._fence = Fence()
         self._library = Library(line.default_bundle)
         self._assets: set[str] = set()
+        self._day: date | None = None
 
     def claim(self, partitions: Sequence[int]) -> list[Claim]:
         """Take the partitions over, epoch + 1; all earlier claims of this worker end."""
@@ -75,8 +77,8 @@ class SqlRecorder:
 
     def _claim(self, partitions: Sequence[int]) -> tuple[list[Claim], Mapping[int, Mark]]:
         now = self._clock.now()
+        self._look_ahead(now.date())
         with self._database.write() as connection:
-            ensure_days(connection, now.date(), self._database.policy.days_ahead + 1)
             raised = {p: raise_epoch(connection, p, now) for p in sorted(set(partitions))}
             claims = read_claims(
                 connection,
@@ -146,6 +148,7 @@ class SqlRecorder:
         def attempt() -> None:
             nonlocal attempts
             attempts += 1
+            self._look_ahead(self._clock.now().date())
             with self._database.write() as connection:
                 if attempts > 1 and self._fence.is_through(connection, values):
                     return  # the earlier try was committed, only its answer was lost
@@ -155,6 +158,13 @@ class SqlRecorder:
 
         self._persist(attempt)
         self._fence.passed(values)
+
+    def _look_ahead(self, today: date) -> None:
+        """Once a day, see to it that the coming days have their partitions."""
+        if self._day != today:
+            with self._database.write() as connection:
+                ensure_days(connection, today, self._database.policy.days_ahead + 1)
+            self._day = today
 
     def _page(self) -> Page:
         return Page(

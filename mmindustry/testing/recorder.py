@@ -10,6 +10,7 @@ from mmindustry.domain import (
     Event,
     Evidence,
     Fresh,
+    LogEntry,
     Modality,
     Revisable,
     ShardRow,
@@ -121,7 +122,7 @@ class FakeRecorder:
         inside = [e for e in states if e.time >= window.key.start]
         before = [e for e in states if e.time < window.key.start]
         return Context(
-            entries=tuple(entries[-ENTRIES:]),
+            entries=_fitting(entries[-ENTRIES:]),
             states=tuple(before[-1:] + inside),
             card=self.database.cards.get(window.key.asset),
             registered=window.key.asset in self.database.registered,
@@ -183,3 +184,15 @@ class FakeRecorder:
                 alarm_states=step.alarm_states,
             )
         )
+
+
+def _fitting(entries: Sequence[Event]) -> tuple[Event, ...]:
+    """Return the newest entries whose texts fit, oldest first; the newest is always in."""
+    kept: list[Event] = []
+    room = TEXT_BYTES
+    for entry in reversed(entries):
+        room -= len(entry.content.text.encode()) if isinstance(entry.content, LogEntry) else 0
+        if room < 0 and kept:
+            break
+        kept.append(entry)
+    return tuple(reversed(kept))
