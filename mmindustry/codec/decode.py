@@ -150,12 +150,23 @@ def _time(
 def _end(
     content: Content, time: datetime, append_time: datetime, max_ahead: timedelta
 ) -> tuple[datetime, tuple[str, ...]]:
-    """Return the last instant of a sound, or that from which a text counts; else `time`."""
-    if isinstance(content, Chunk):
-        return time + timedelta(microseconds=content.frames * 1_000_000 // content.rate_hz), ()
-    if not isinstance(content, LogEntry) or content.written_at is None:
-        precision = content.precision if isinstance(content, LogEntry) else timedelta(0)
-        return time + precision, ()
-    if content.written_at > append_time + max_ahead:
+    """Return the event's end, unless a text claims to be written too far ahead."""
+    written_at = content.written_at if isinstance(content, LogEntry) else None
+    if written_at is not None and written_at > append_time + max_ahead:
         return max(time, append_time), ("clock_ahead",)
-    return max(time, content.written_at), ()
+    return end_of(content, time), ()
+
+
+def end_of(content: Content, time: datetime) -> datetime:
+    """Return what `Event.end` promises of content that begins at `time`.
+
+    The last instant of a sound; the instant from which a text counts: when it was written, else
+    the end of its coarse span; elsewhere `time` itself.
+    """
+    if isinstance(content, Chunk):
+        return time + timedelta(microseconds=content.frames * 1_000_000 // content.rate_hz)
+    if not isinstance(content, LogEntry):
+        return time
+    if content.written_at is None:
+        return time + content.precision
+    return max(time, content.written_at)

@@ -92,14 +92,15 @@ class Pending:
             self._add(window.partition, HeldRow(row, window.end, media), now)
 
     def hold_late(self, untaken: Untaken, now: float) -> None:
-        """Hold a late event, once for each window that it missed."""
+        """Hold a late event, under the first window that it missed."""
+        if not untaken.late_for:
+            return
         event = untaken.event
         item = Evidence(event.source, event.id, event.time, event.modality, event.position)
-        for start in untaken.late_for:
-            key = WindowKey(event.asset, untaken.policy, start)
-            row = ShardRow(key=key, late=True, evidence=(item,))
-            media = {event.position: media_of(event)}
-            self._add(event.position.partition, HeldRow(row, None, media), now)
+        key = WindowKey(event.asset, untaken.policy, untaken.late_for[0])
+        row = ShardRow(key=key, late=True, evidence=(item,))
+        media = {event.position: media_of(event)}
+        self._add(event.position.partition, HeldRow(row, None, media), now)
 
     def _add(self, partition: int, row: HeldRow, now: float) -> None:
         self._rows.setdefault(partition, []).append(row)

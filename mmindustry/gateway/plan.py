@@ -1,0 +1,194 @@
+"""A feed's plan: which recorded files become which source's events, and when.
+
+name: composite-press
+sources:
+  - kind: frames                       # JPEG and PNG files of a folder
+    source: cam-1
+    asset: north/press/line-1/spindle-1
+    path: images/bsdata                # relative to the plan, or to --root
+    glob: "01_*_277500_315_*.jpg"
+    time: name                         # name | exif | mtime | interval
+    pattern: "01_([0-9]{12})_"         # its first group holds the time ...
+    format: "%y%m%d%H%M%S"             # ... written so; or unix, unix_ms, rfc3339
+    zone: Europe/Berlin                # of times that name none
+    at: 2026-03-01T08:00:00Z           # laid so that the first item is here
+    every: 2s                          # one item each 2 s, whatever their own distance
+  - kind: audio                        # WAV, FLAC and what else libsndfile reads
+    source: mic-1
+    asset: north/press/line-1/spindle-1
+    path: audio/bldc/Bearing_M4_1700.flac
+    time: interval
+    at: 2026-03-01T08:00:00Z
+    chunk: 1s
+  - kind: logs                         # CSV (with a head line) or JSONL work orders
+    source: cmms
+    asset: north/press/line-1/spindle-1
+    path: text/orders.csv
+    columns: {text: [Part, Action], time: Date, author: Who}
+    where: {Asset: A}
+    format: "%Y-%m-%d"
+    time_precision: 1d
+    shift: 5000d                       # own distances kept, all moved by this much
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from mmindustry.codec.envelope import ASSET_PATTERN, LONGEST_ATTRIBUTE
+from mmindustry.errors import InputError
+
+_PLAN_BYTES = 1024 * 1024
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ATTRIBUTE)]
+_Asset = Annotated[str, msgspec.Meta(pattern=f"^{ASSET_PATTERN}$", max_length=LONGEST_ATTRIBUTE)]
+_Instant = str | datetime
+_Columns = str | tuple[str, ...]
+
+
+class _Source(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"
+):
+    """What every source says. `at` and `shift` exclude each other."""
+
+    source: _Name
+    asset: _Asset
+    path: Annotated[str, msgspec.Meta(min_length=1)]
+    at: _Instant | None = None
+    shift: str | None = None
+    every: str | None = None
+    format: str = "rfc3339"
+    zone: str = "UTC"
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    mounting: str = ""
+    region: str = ""
+
+
+class Frames(_Source, frozen=True, kw_only=True, tag="frames"):
+    """A folder of pictures, or one picture."""
+
+    glob: str = "*"
+    time: Literal["name", "exif", "mtime", "interval"] = "name"
+    pattern: str = "(.+)"
+
+
+class Sound(_Source, frozen=True, kw_only=True, tag="audio"):
+    """A folder of recordings, or one recording, cut into chunks."""
+
+    glob: str = "*"
+    time: Literal["name", "mtime", "interval"] = "name"
+    pattern: str = "(.+)"
+    chunk: str = "1s"
+
+
+class LogColumns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which columns tell what; several text columns are joined by a blank."""
+
+    text: _Columns
+    time: str
+    author: str | None = None
+    written_at: str | None = None
+    id: str | None = None
+
+
+class StateColumns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which columns tell what; at least one beside the time."""
+
+    time: str
+    running: str | None = None
+    speed_rpm: str | None = None
+    load_ratio: str | None = None
+
+
+class _Table(_Source, frozen=True, kw_only=True):
+    """What CSV and JSONL files have in common."""
+
+    where: dict[str, _Columns] = {}
+    delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
+    encoding: str = "utf-8-sig"
+    bad_rows: Literal["refuse", "skip"] = "refuse"
+
+
+class Logs(_Table, frozen=True, kw_only=True, tag="logs"):
+    """Log entries or work orders."""
+
+    columns: LogColumns
+    time_precision: str | None = None
+
+
+class States(_Table, frozen=True, kw_only=True, tag="states"):
+    """Operating states."""
+
+    columns: StateColumns
+
+
+Source = Frames | Sound | Logs | States
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All sources of one feed, laid on one time line."""
+
+    name: _Name
+    sources: Annotated[tuple[Source, ...], msgspec.Meta(min_length=1)]
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan that a YAML file holds.
+
+    Raises:
+        InputError: The file is missing or wrong; the message says file, line and what to do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the plan {path} can't be read: {error}") from error
+    if len(text) > _PLAN_BYTES:
+        raise InputError(f"{path}: a plan has at most {_PLAN_BYTES} characters")
+    try:
+        document = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError(f"{place}: {error.problem}") from error
+    try:
+        plan = msgspec.convert(document, Plan)
+    except msgspec.ValidationError as error:
+        told, _, where = str(error).partition(" - at `$")
+        raise InputError(f"{path}:{_line(text, where.rstrip('`'))}: {told}") from error
+    _check_sources(path, plan)
+    return plan
+
+
+def _check_sources(path: Path, plan: Plan) -> None:
+    """Refuse what no single field shows."""
+    seen: set[tuple[str, str, str]] = set()
+    for number, source in enumerate(plan.sources, 1):
+        place = f"{path}: source {number} ({source.source})"
+        if source.at is not None and source.shift is not None:
+            raise InputError(f"{place}: `at` and `shift` exclude each other; keep one")
+        key = (source.source, source.asset, source.path)
+        if key in seen:
+            raise InputError(f"{place}: the same source, asset and path stand there twice")
+        seen.add(key)
+        if isinstance(source, Frames | Sound) and source.time == "interval" and source.at is None:
+            raise InputError(f"{place}: `time: interval` needs `at`, the first item's time")
+        if isinstance(source, Frames) and source.time == "interval" and source.every is None:
+            raise InputError(f"{place}: `time: interval` needs `every`, the pause between frames")
+
+
+def _line(text: str, where: str) -> int:
+    """Return the line of a place such as `.sources[2].time`, as near as it can be told."""
+    node: Any = YAML(typ="rt").load(text)
+    line = 0
+    for step in where.replace("[", ".[").split("."):
+        if not step or not hasattr(node, "lc"):
+            continue
+        key: int | str = int(step[1:-1]) if step.startswith("[") and step[1:-1].isdigit() else step
+        if isinstance(key, int):
+            line, node = node.lc.item(key)[0], node[key]
+        elif key in node:
+            line, node = node.lc.key(key)[0], node[key]
+    return int(line) + 1

@@ -1,0 +1,210 @@
+"""Work orders and states of a plan as items: rows of CSV or JSONL files."""
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from mmindustry.codec.decode import end_of
+from mmindustry.domain import LogEntry, Modality, OperatingState
+from mmindustry.errors import InputError
+from mmindustry.gateway.item import Item
+from mmindustry.gateway.plan import Logs, States
+from mmindustry.gateway.times import (
+    lay,
+    parse_at,
+    parse_instant,
+    parse_shift,
+    parse_span,
+    parse_zone,
+)
+
+_JSON_LINES = (".jsonl", ".ndjson")
+_YES = frozenset(("true", "yes", "1", "on", "running"))
+_NO = frozenset(("false", "no", "0", "off", "stopped"))
+_SHOWN = 10
+_FIELD_BYTES = 10_000_000
+
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A row with its own time, and when it says it was written."""
+
+    time: datetime
+    written_at: datetime | None
+    line: int
+    row: Row
+
+
+def row_items(
+    root: Path, plan: Logs | States, now: datetime, skipped: Callable[[str], None]
+) -> Iterator[Item]:
+    """Return the rows of a table on the plan's time line.
+
+    Args:
+        root: What the plan's path is relative to.
+        plan: The source.
+        now: What `at: now` means.
+        skipped: Told of each bad row, where the plan says `bad_rows: skip`.
+
+    Raises:
+        InputError: The file or a row can't be used; the message lists file, line and why.
+    """
+    file = root / plan.path
+    timed = sorted(_read_rows(file, plan, skipped), key=lambda row: (row.time, row.line))
+    timed = timed[: plan.limit]
+    times = lay(
+        [row.time for row in timed],
+        at=parse_at(plan.at, now),
+        shift=None if plan.shift is None else parse_shift(plan.shift),
+        every=None if plan.every is None else parse_span(plan.every, "every"),
+    )
+    for time, row in zip(times, timed, strict=True):
+        content = _content(plan, row, moved=time - row.time)
+        yield Item(
+            time=time,
+            due=end_of(content, time),
+            source=plan.source,
+            asset=plan.asset,
+            modality=Modality.TEXT if isinstance(plan, Logs) else Modality.STATE,
+            where=f"{file}:{row.line}",
+            read=lambda content=content: content,  # type: ignore[misc]  # binds this row's content
+            salt=_cell(row.row, plan.columns.id) if isinstance(plan, Logs) else "",
+        )
+
+
+def _read_rows(file: Path, plan: Logs | States, skipped: Callable[[str], None]) -> Iterator[_Timed]:
+    """Return the rows that can be used; refuse or skip the others, as the plan says."""
+    zone = parse_zone(plan.zone)
+    mistakes = []
+    for line, row in _rows(file, plan):
+        try:
+            if not _is_wanted(row, plan.where):
+                continue
+            timed = _Timed(
+                parse_instant(_cell(row, plan.columns.time), plan.format, zone),
+                _written_at(row, plan, lambda text: parse_instant(text, plan.format, zone)),
+                line,
+                row,
+            )
+            _content(plan, timed, moved=timedelta(0))
+        except ValueError as error:
+            mistakes.append(f"{file}:{line}: {error}")
+            continue
+        yield timed
+    if mistakes and plan.bad_rows == "refuse":
+        more = f"\n... and {len(mistakes) - _SHOWN} more" if len(mistakes) > _SHOWN else ""
+        hint = "\n(`bad_rows: skip` leaves them out)"
+        raise InputError("\n".join(mistakes[:_SHOWN]) + more + hint)
+    for mistake in mistakes:
+        skipped(mistake)
+
+
+def _rows(file: Path, plan: Logs | States) -> Iterator[tuple[int, Row]]:
+    """Return line numbers and rows of a CSV or JSONL file.
+
+    Raises:
+        InputError: The file can't be read, or is no such file.
+    """
+    try:
+        with file.open(encoding=plan.encoding, newline="") as opened:
+            if file.suffix.lower() in _JSON_LINES:
+                yield from _json_rows(opened)
+                return
+            csv.field_size_limit(_FIELD_BYTES)
+            reader = csv.DictReader(opened, delimiter=plan.delimiter, strict=True)
+            for row in reader:
+                yield reader.line_num, row
+    except (OSError, LookupError) as error:
+        raise InputError(f"{plan.source}: {file}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{plan.source}: {file} is not {plan.encoding} (byte {error.start}); "
+            "name its `encoding`, such as gb18030 or cp1252"
+        ) from error
+    except (csv.Error, msgspec.DecodeError) as error:
+        raise InputError(f"{plan.source}: {file}: {error}") from error
+
+
+def _json_rows(lines: Iterator[str]) -> Iterator[tuple[int, Row]]:
+    decoder = msgspec.json.Decoder(dict[str, object])
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield number, decoder.decode(line)
+
+
+def _is_wanted(row: Row, where: Mapping[str, str | tuple[str, ...]]) -> bool:
+    """Return whether a row has one of the wanted values in each column."""
+    return all(
+        _cell(row, column) in ((wanted,) if isinstance(wanted, str) else wanted)
+        for column, wanted in where.items()
+    )
+
+
+def _cell(row: Row, column: str | None) -> str:
+    """Return a cell as text; empty where the plan names no column.
+
+    Raises:
+        ValueError: The row has no such column.
+    """
+    if column is None:
+        return ""
+    if column not in row:
+        raise ValueError(f"no column {column!r}; there are {', '.join(map(str, row))}")
+    value = row[column]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value).strip()
+
+
+def _written_at(row: Row, plan: Logs | States, parse: Callable[[str], datetime]) -> datetime | None:
+    told = _cell(row, plan.columns.written_at) if isinstance(plan, Logs) else ""
+    return parse(told) if told else None
+
+
+def _content(plan: Logs | States, timed: _Timed, *, moved: timedelta) -> LogEntry | OperatingState:
+    """Return what a row says; a time inside it moves as the row moves.
+
+    Raises:
+        ValueError: It says nothing, or nonsense.
+    """
+    if isinstance(plan, States):
+        return _state(plan, timed.row)
+    columns = (plan.columns.text,) if isinstance(plan.columns.text, str) else plan.columns.text
+    text = " ".join(filter(None, (_cell(timed.row, column) for column in columns)))
+    if not text:
+        raise ValueError(f"no text in {', '.join(columns)}")
+    precision = timedelta(0)
+    if plan.time_precision is not None:
+        precision = parse_span(plan.time_precision, "time_precision")
+    written_at = None if timed.written_at is None else timed.written_at + moved
+    return LogEntry(text, _cell(timed.row, plan.columns.author) or None, written_at, precision)
+
+
+def _state(plan: States, row: Row) -> OperatingState:
+    told = _cell(row, plan.columns.running).lower()
+    if told and told not in _YES | _NO:
+        raise ValueError(f"{plan.columns.running}: {told!r} is neither yes nor no")
+    speed = _number(_cell(row, plan.columns.speed_rpm), plan.columns.speed_rpm)
+    load = _number(_cell(row, plan.columns.load_ratio), plan.columns.load_ratio)
+    if not told and speed is None and load is None:
+        raise ValueError("no column says anything")
+    return OperatingState(told in _YES if told else None, speed, load)
+
+
+def _number(text: str, column: str | None) -> float | None:
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise ValueError(f"{column}: {text!r} is no number") from error
+    if not math.isfinite(number) or number < 0:
+        raise ValueError(f"{column}: {text} must be finite and not negative")
+    return number
