@@ -63,9 +63,10 @@ class Camera:
         offset = _mount(view, situation, rng)
         seen = move(image, offset)
         seen = through(seen, view, situation.light, seconds=seconds, rng=rng)
-        moved = move(mask.astype(np.uint8) * np.uint8(255), offset) > 127  # noqa: PLR2004
+        if mask.any():
+            mask = move(mask.astype(np.uint8) * np.uint8(255), offset) > 127  # noqa: PLR2004
         jpeg = encode_jpeg(seen, self._policy.jpeg_quality)
-        return Picture(jpeg=jpeg, image=seen, mask=moved, gauges=gauges)
+        return Picture(jpeg=jpeg, image=seen, mask=mask, gauges=gauges)
 
     def dark(self, *, seconds: float) -> Picture:
         """Return what a covered camera gives: black with a little noise."""

@@ -51,8 +51,11 @@ def make_span(before: Continuity, shaft_hz: float, *, frames: int, rate_hz: int)
 
 def tone(cycles: NDArray[np.float64], phase: float = 0.0) -> Sound:
     """Return a sine of RMS 1 whose phase runs through `cycles`."""
-    turn = (2 * np.pi * np.mod(cycles + phase, 1.0)).astype(np.float32)
-    return np.float32(np.sqrt(2)) * np.sin(turn)
+    turns = cycles + phase
+    turns -= np.floor(turns)
+    wave: Sound = np.sin(turns.astype(np.float32) * np.float32(2 * np.pi))
+    wave *= np.float32(np.sqrt(2))
+    return wave
 
 
 def ring(impulses: Sound, *, rate_hz: int, frequency_hz: float, damping: float) -> Sound:

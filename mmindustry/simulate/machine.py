@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmindustry.domain import AssetCard, Bearing, Modality, Sensor
+from mmindustry.domain import AssetCard, Bearing, Modality
 from mmindustry.simulate.authors import Author, draw_authors
 from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.simulate.seeds import generator
@@ -114,21 +114,6 @@ def draw_machine(policy: SimulatePolicy, number: int) -> Machine:
 def draw_fleet(policy: SimulatePolicy) -> tuple[Machine, ...]:
     """Return all machines of the plant."""
     return tuple(draw_machine(policy, number) for number in range(policy.assets))
-
-
-def sensors_of(machine: Machine, policy: SimulatePolicy) -> tuple[Sensor, ...]:
-    """Return the sensors of one machine as a registry knows them."""
-    from_rate = {Modality.AUDIO: float(policy.rate_hz), Modality.IMAGE: 0.0}
-    return tuple(
-        Sensor(
-            source=machine.source(modality),
-            asset=machine.path,
-            modality=modality,
-            rate_hz=from_rate.get(modality) or None,
-            mounting="on a post, 1 m from the machine" if modality in from_rate else "",
-        )
-        for modality in Modality
-    )
 
 
 def regions_of(shift: tuple[float, float]) -> dict[str, Box]:

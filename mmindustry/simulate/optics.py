@@ -53,7 +53,9 @@ def through(
     height, width = image.shape[:2]
     if view.person is not None:
         _person(image, view.person, seconds)
-    small = rng.standard_normal((height // 2, width // 2), dtype=np.float32)
+    small = rng.standard_normal((height // 2, width // 2), dtype=np.float32) * np.float32(
+        view.noise
+    )
     grain = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
     gain = view.exposure * (0.72 + 0.4 * light)
     colour = np.float32(gain) * np.array([1 - view.warmth, 1, 1 + view.warmth], np.float32)
@@ -63,8 +65,8 @@ def through(
         lit *= (1 + view.flicker * bands).astype(np.float32)
     if view.fog:
         lit += np.float32(view.fog) * (np.float32(190) - lit)
-    lit += np.float32(view.noise) * np.asarray(grain)[:, :, None]
-    return _dirty(np.clip(lit, 0, 255).astype(np.uint8), view)
+    lit += np.asarray(grain)[:, :, None]
+    return _dirty(np.clip(lit, 0, 255, out=lit).astype(np.uint8), view)
 
 
 def move(image: NDArray[np.uint8], offset: tuple[float, float]) -> NDArray[np.uint8]:
