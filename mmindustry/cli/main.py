@@ -41,8 +41,17 @@ class LazyGroup(TyperGroup):
         """Return the command that `args` name, imported now."""
         entry = self._entries.get(args[0]) if args else None
         if entry is not None:
+            _log_to_stderr(str(ctx.obj or "info"))
             self.add_command(load(entry), entry.name)
         return super().resolve_command(ctx, args)
+
+
+def _log_to_stderr(level: Any) -> None:
+    from mmindustry.clock import SystemClock
+    from mmindustry.telemetry.logs import make_default
+    from mmindustry.telemetry.policy import TelemetryPolicy
+
+    make_default(TelemetryPolicy(log_level=level), sys.stderr, SystemClock())
 
 
 def load(entry: Entry) -> Any:

@@ -17,9 +17,14 @@ class Entry:
 
 
 COMMANDS: tuple[Entry, ...] = (
+    Entry("bundles", "mmindustry.cli.bundles:app", "List, check and show bundles."),
     Entry("config", "mmindustry.cli.config:app", "Write, check and show settings."),
+    Entry("dashboard", "mmindustry.cli.run:dashboard", "Show the plant to people."),
     Entry("dlq", "mmindustry.cli.dlq:app", "List, show and replay dead letters."),
     Entry("handbook", "mmindustry.cli.handbook:app", "Write the generated reference pages."),
+    Entry("run", "mmindustry.cli.run:run", "Run everything as one process tree."),
     Entry("topics", "mmindustry.cli.topics:app", "Make, list and read the topics."),
+    Entry("train", "mmindustry.cli.train:train", "Train a bundle, print what it is worth."),
     Entry("version", "mmindustry.cli.version:version", "Say what runs here."),
+    Entry("worker", "mmindustry.cli.run:worker", "Judge what the stream brings."),
 )

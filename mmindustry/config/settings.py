@@ -4,13 +4,20 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from mmindustry.alerting.policy import AlertingPolicy
 from mmindustry.codec.policy import CodecPolicy
 from mmindustry.config.policy import RunPolicy
 from mmindustry.dashboard.policy import DashboardPolicy
 from mmindustry.features.policy import FeaturePolicy
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.simulate.policy import SimulatePolicy
-from mmindustry.store.policy import OutboxPolicy, RecordPolicy, RetentionPolicy, StorePolicy
+from mmindustry.store.policy import (
+    ArchivePolicy,
+    OutboxPolicy,
+    RecordPolicy,
+    RetentionPolicy,
+    StorePolicy,
+)
 from mmindustry.stream.policy import StreamPolicy
 from mmindustry.telemetry.policy import TelemetryPolicy
 from mmindustry.windowing.policy import WindowPolicy
@@ -48,11 +55,17 @@ class Settings(BaseModel):
     fusion: FusionPolicy = FusionPolicy()
     """Which bundle judges, and on what device."""
 
+    alerting: AlertingPolicy = AlertingPolicy()
+    """When a prediction becomes an alarm."""
+
     store: StorePolicy = StorePolicy()
     """The database."""
 
     record: RecordPolicy = RecordPolicy()
     """What is written of a window, and what leaves."""
+
+    archive: ArchivePolicy = ArchivePolicy()
+    """Where raw evidence is kept."""
 
     retention: RetentionPolicy = RetentionPolicy()
     """How long facts are kept."""

@@ -17,7 +17,7 @@ from mmindustry.config.load import Loaded
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.stop import Stop, die_with_parent, obey_signals
 from mmindustry.telemetry.health import Health, Systemd, Watch
-from mmindustry.telemetry.logs import adopt_library_logs, open_log
+from mmindustry.telemetry.logs import adopt_library_logs, make_default, open_log
 from mmindustry.telemetry.metrics import Metrics
 from mmindustry.telemetry.pages import Pages
 
@@ -97,6 +97,7 @@ def _new_life(name: str, loaded: Loaded) -> Life:
     )
     telemetry = loaded.settings.telemetry
     log = open_log(telemetry, sys.stderr, clock, secrets=loaded.secrets, metrics=metrics)
+    make_default(telemetry, sys.stderr, clock, secrets=loaded.secrets, metrics=metrics)
     return Life(
         name=name,
         settings=loaded.settings,

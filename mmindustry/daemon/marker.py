@@ -62,9 +62,10 @@ class MappedMarker:
 
     @contextmanager
     def _holding(self, item: str) -> Iterator[None]:
+        outer = self._read()  # an item inside a window: the innermost is blamed
         self._write(item)
         yield  # an exception is a crash: it leaves the item named on purpose
-        self._write("")
+        self._write(outer)
         if self._blame.get(item, CONDEMNED_AFTER) < CONDEMNED_AFTER:
             del self._blame[item]
             self._save()

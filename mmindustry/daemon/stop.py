@@ -14,21 +14,21 @@ class Stop:
     """A request to end, made once, waited on by every loop."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self.event = threading.Event()
         self.reason = ""
 
     def request(self, reason: str) -> None:
         """Ask every loop to end."""
         self.reason = self.reason or reason
-        self._event.set()
+        self.event.set()
 
     def wanted(self) -> bool:
         """Return whether the end was asked for."""
-        return self._event.is_set()
+        return self.event.is_set()
 
     def wait(self, seconds: float) -> bool:
         """Wait at most `seconds`; return whether the end was asked for."""
-        return self._event.wait(seconds)
+        return self.event.wait(seconds)
 
 
 def obey_signals(

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
@@ -64,9 +64,10 @@ class Family:
                 return False
         return True
 
-    def watch(self, stop: Stop) -> None:
+    def watch(self, stop: Stop, beat: Callable[[], None] = lambda: None) -> None:
         """Attend until the end is asked for, or a child can't be kept alive."""
         while not stop.wait(_LOOK_SECONDS):
+            beat()
             if not self.attend():
                 stop.request(f"{self.given_up} can't be kept alive")
 

@@ -38,6 +38,44 @@ def open_log(
         secrets: Strings that must never appear; each is replaced by `****` wherever it stands.
         metrics: Counts lines by level where given.
     """
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=_chain(policy, stream, clock, secrets=secrets, metrics=metrics),
+        wrapper_class=structlog.make_filtering_bound_logger(policy.log_level),
+        context_class=dict,
+        cache_logger_on_first_use=False,
+    )
+    return logger
+
+
+def make_default(
+    policy: TelemetryPolicy,
+    stream: TextIO,
+    clock: Clock,
+    *,
+    secrets: Collection[str] = (),
+    metrics: Metrics | None = None,
+) -> None:
+    """Let whoever asks structlog itself for a logger write as `open_log` does.
+
+    The one process-wide setting of mmindustry, made by the command line and by each daemon.
+    """
+    structlog.configure(
+        processors=_chain(policy, stream, clock, secrets=secrets, metrics=metrics),
+        wrapper_class=structlog.make_filtering_bound_logger(policy.log_level),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _chain(
+    policy: TelemetryPolicy,
+    stream: TextIO,
+    clock: Clock,
+    *,
+    secrets: Collection[str],
+    metrics: Metrics | None,
+) -> list[Processor]:
     processors: list[Processor] = [
         _stamp(clock),
         structlog.processors.add_log_level,
@@ -47,14 +85,7 @@ def open_log(
     if metrics is not None:
         processors.append(_count(metrics))
     processors.append(_renderer(policy, stream))
-    logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(policy.log_level),
-        context_class=dict,
-        cache_logger_on_first_use=False,
-    )
-    return logger
+    return processors
 
 
 def adopt_library_logs(log: FilteringBoundLogger, level: str = "warning") -> logging.Handler:

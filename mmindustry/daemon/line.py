@@ -1,0 +1,201 @@
+"""The line of one worker, wired from the settings: every port opened, every verb bound."""
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from mmindustry.alerting.rules import Rules
+from mmindustry.codec.decode import decode
+from mmindustry.daemon.awaiting import await_record
+from mmindustry.daemon.building import Builder, Kitchen
+from mmindustry.daemon.failpoint import failpoint
+from mmindustry.daemon.judging import TOGETHER, MarkedPredictor
+from mmindustry.daemon.life import Life
+from mmindustry.daemon.marker import MappedMarker, open_marker
+from mmindustry.daemon.observing import StepObserver, counted
+from mmindustry.errors import Fenced
+from mmindustry.features.part import Guard
+from mmindustry.fusion.bundle import bundle_folder, check_window_length, read_bundle
+from mmindustry.fusion.predictor import FusionPredictor, open_predictor
+from mmindustry.pipeline import Outside, Pipeline, Verbs
+from mmindustry.store.archive import open_archive
+from mmindustry.store.database import Database, open_database
+from mmindustry.store.recorder import Line, SqlRecorder
+from mmindustry.store.registry import list_bundles, named_shards
+from mmindustry.store.retry import Patience
+from mmindustry.stream.deadletter import DeadLetterTopics
+from mmindustry.stream.entry import OpenSource, open_publisher, open_source
+from mmindustry.windowing.assembler import Assembler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLine:
+    """A worker's line and what its loop looks after."""
+
+    pipeline: Pipeline
+    source: OpenSource
+    dead_letters: DeadLetterTopics
+    assembler: Assembler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mind:
+    """The bundles that are loaded, and what their features are made with."""
+
+    predictor: FusionPredictor
+    kitchens: dict[str, Kitchen]
+    thresholds: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+def open_line(life: Life, stack: ExitStack) -> OpenLine:
+    """Return the line, everything it needs opened; `stack` closes it again.
+
+    Raises:
+        Busy: Another worker holds the SQLite database.
+        ConfigError: The window length is none the bundle was trained for, or the device is absent.
+        StoreError: The database has another layout.
+        Fenced: The end was asked for while a dependency was awaited.
+    """
+    settings = life.settings
+    database = _open_record(life, stack)
+    source = open_source(
+        settings.stream, clock=life.clock, metrics=life.metrics, is_stopping=life.stop.wanted
+    )
+    stack.callback(source.close)
+    patience = _patience(life, source)
+    if not await_record(life, database):
+        raise Fenced("asked to stop")
+    mind = _open_mind(life, database)
+    marker = open_marker(settings.run.data_dir)
+    stack.callback(marker.close)
+    publisher = open_publisher(settings.stream, clock=life.clock)
+    stack.callback(publisher.close)
+    dead_letters = DeadLetterTopics(
+        publisher,
+        keep=partial(_keep, life, source),
+        policy=settings.stream.retry,
+        rng=Random(),  # noqa: S311 - jitter
+        pause=life.stop.wait,
+    )
+    outside = Outside(
+        source=source,
+        recorder=_recorder(life, database, patience, mind.predictor.bundle),
+        archive=open_archive(
+            settings.archive,
+            clock=life.clock,
+            named=lambda ids: patience.persist(lambda: named_shards(database)(ids)),
+        ),
+        predictor=_marked(life, mind, marker),
+        dead_letters=dead_letters,
+    )
+    assembler = Assembler(settings.windowing)
+    verbs = _verbs(life, mind, marker, assembler=assembler)
+    return OpenLine(
+        pipeline=Pipeline(outside, verbs),
+        source=source,
+        dead_letters=dead_letters,
+        assembler=assembler,
+    )
+
+
+def _open_record(life: Life, stack: ExitStack) -> Database:
+    database = open_database(life.settings.store)
+    stack.callback(database.close)
+    lock = database.lock("worker")
+    if lock is not None:
+        stack.enter_context(lock)
+    return database
+
+
+def _patience(life: Life, source: OpenSource) -> Patience:
+    up = life.metrics.dependency_up.labels(dependency="database")
+    errors = life.metrics.sink_errors_total
+
+    def failed(error: Exception) -> None:
+        up.set(0)
+        errors.labels(backend="database", error_type=type(error).__name__).inc()
+        life.health.set("database", ok=False, detail=str(error).splitlines()[0])
+        life.log.warning("database_awaited", error=str(error).splitlines()[0])
+
+    def worked() -> None:
+        up.set(1)
+        life.health.set("database", ok=True)
+
+    return Patience(
+        keep=partial(_keep, life, source),
+        wait=life.stop.wait,
+        random=Random(),  # noqa: S311 - jitter
+        policy=life.settings.store,
+        failed=failed,
+        worked=worked,
+    )
+
+
+def _keep(life: Life, source: OpenSource) -> None:
+    """Stand still alive: the loop beats and the membership is kept."""
+    life.health.beat()
+    source.keep()
+
+
+def _open_mind(life: Life, database: Database) -> _Mind:
+    """Load the serving bundle and those that the record assigns to assets."""
+    fusion = life.settings.fusion
+    folder = bundle_folder(fusion.bundle)
+    also = [Path(known.uri) for known in list_bundles(database) if Path(known.uri).is_dir()]
+    others = [path for path in also if path.resolve() != folder.resolve()]
+    predictor = open_predictor(folder, fusion, also=others)
+    bundles = [read_bundle(path) for path in (folder, *others)]
+    kitchens = {bundle.id: Kitchen.of(bundle) for bundle in bundles}
+    for bundle in bundles:
+        check_window_length(bundle.manifest, life.settings.windowing.length_seconds)
+        life.metrics.model_info.labels(name=bundle.id).set(1)
+    thresholds = {bundle.id: bundle.manifest.thresholds for bundle in bundles}
+    return _Mind(predictor=predictor, kitchens=kitchens, thresholds=thresholds)
+
+
+def _recorder(life: Life, database: Database, patience: Patience, bundle: str) -> SqlRecorder:
+    line = Line(
+        partitions=life.settings.stream.topics.partitions,
+        window_policy=life.settings.windowing.name,
+        default_bundle=bundle,
+    )
+    return SqlRecorder(database, line, life.settings.record, patience=patience, clock=life.clock)
+
+
+def _marked(life: Life, mind: _Mind, marker: MappedMarker) -> MarkedPredictor:
+    bundle = mind.predictor.bundle
+    return MarkedPredictor(
+        mind.predictor,
+        marker=marker,
+        clock=life.clock,
+        took=life.metrics.inference_duration_seconds.labels(bundle=bundle).observe,
+        wary=TOGETHER in marker.blamed(),
+    )
+
+
+def _verbs(life: Life, mind: _Mind, marker: MappedMarker, *, assembler: Assembler) -> Verbs:
+    settings = life.settings
+    reading = partial(
+        decode,
+        count=settings.stream.topics.partitions,
+        policy=settings.codec,
+        condemned=marker.condemned,
+    )
+    builder = Builder(
+        mind.kitchens,
+        default=mind.predictor.bundle,
+        guard=Guard(settings.features, marker),
+        progressed=life.health.beat,
+    )
+    return Verbs(
+        decode=counted(reading, life.metrics),
+        assembler=assembler,
+        build=builder.build,
+        rules=Rules(settings.alerting, lambda bundle: mind.thresholds.get(bundle, {})),
+        observe=StepObserver(life.metrics, life.clock).observe,
+        failpoint=failpoint(os.environ),
+    )

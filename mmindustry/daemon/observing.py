@@ -1,0 +1,104 @@
+"""What a worker's steps look like from outside: counters, lags, heartbeats."""
+
+from collections.abc import Callable, Sequence
+
+from mmindustry.clock import Clock
+from mmindustry.domain import (
+    Change,
+    DeadLetter,
+    Event,
+    Failed,
+    Message,
+    Progress,
+    Step,
+    Window,
+)
+from mmindustry.telemetry.metrics import Metrics
+
+Decode = Callable[[Sequence[Message]], tuple[list[Event], list[DeadLetter]]]
+
+
+class StepObserver:
+    """Turns each committed step into metrics."""
+
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._dropped: dict[tuple[int, str], int] = {}
+
+    def observe(self, step: Step) -> None:
+        """Count a step that was committed."""
+        metrics = self._metrics
+        now = self._clock.now()
+        metrics.last_commit_timestamp_seconds.set(now.timestamp())
+        for window in step.windows:
+            metrics.windows_total.labels(result=_result(window)).inc()
+            for item in window.items:
+                metrics.event_lag_seconds.observe(max(0.0, (now - item.time).total_seconds()))
+        for judged in step.predictions:
+            outcome = "failed" if isinstance(judged, Failed) else "predicted"
+            metrics.predictions_total.labels(bundle=judged.bundle, outcome=outcome).inc()
+        for letter in step.dead_letters:
+            modality = letter.modality.value if letter.modality else "unknown"
+            metrics.dead_letters_total.labels(modality=modality, reason=letter.reason).inc()
+        self._observe_alarms(step)
+        self._observe_shards(step)
+        self._observe_progress(step)
+
+    def _observe_alarms(self, step: Step) -> None:
+        for transition in step.alarms:
+            if transition.change is Change.RAISED:
+                priority = transition.priority.value
+                self._metrics.alarms_annunciated_total.labels(priority=priority).inc()
+
+    def _observe_shards(self, step: Step) -> None:
+        for shard in step.shards:
+            if shard.lost:
+                lost = self._metrics.evidence_lost_total.labels(reason=shard.lost)
+                lost.inc(len(shard.rows))
+            else:
+                self._metrics.shards_total.inc()
+
+    def _observe_progress(self, step: Step) -> None:
+        arrivals = {progress.partition: progress.arrival for progress in step.progress}
+        for asset in step.assets:
+            arrival = arrivals.get(asset.partition)
+            if arrival is not None and asset.watermark is not None:
+                lag = (arrival - asset.watermark).total_seconds()
+                self._metrics.watermark_lag_seconds.observe(max(0.0, lag))
+        for progress in step.progress:
+            self._observe_drops(progress)
+
+    def _observe_drops(self, progress: Progress) -> None:
+        """Count what was dropped since the last step; the record's own counts run for ever."""
+        for reason, count in progress.dropped.items():
+            key = (progress.partition, reason)
+            new = count - self._dropped.get(key, count)
+            self._dropped[key] = count
+            if new > 0:
+                drops = self._metrics.events_dropped_total
+                drops.labels(modality="unknown", reason=reason).inc(new)
+
+
+def counted(decode: Decode, metrics: Metrics) -> Decode:
+    """Return `decode` with what it reads for the first time counted by modality."""
+
+    def count_and_decode(messages: Sequence[Message]) -> tuple[list[Event], list[DeadLetter]]:
+        events, refused = decode(messages)
+        for event in events:
+            if not event.seen:
+                metrics.events_received_total.labels(modality=event.modality.value).inc()
+        for letter in refused:
+            modality = letter.modality.value if letter.modality else "unknown"
+            metrics.events_received_total.labels(modality=modality).inc()
+        return events, refused
+
+    return count_and_decode
+
+
+def _result(window: Window) -> str:
+    if window.key.revision:
+        return "revised"
+    if window.blind:
+        return "blind"
+    return "partial" if window.missing else "complete"
