@@ -156,7 +156,10 @@ def _features(
         arrays=arrays,
         present=present,
         quality=quality,
-        findings=tuple(finding for name in MODALITIES for finding in parts[name].findings),
+        findings=(
+            *(finding for name in MODALITIES for finding in parts[name].findings),
+            *(("source_missing", source) for source in window.missing),
+        ),
         registered=context.registered,
         running=operating.running,
         profile=context.profile,
