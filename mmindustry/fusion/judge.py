@@ -65,9 +65,15 @@ class Judge:
             for row, item in enumerate(features)
         ]
 
+    def products(self, raw: Raw) -> NDArray[np.float64]:
+        """Return calibrated product probabilities (batch, products)."""
+        manifest = self.manifest
+        shift = np.exp([manifest.product_shift.get(name, 0.0) for name in manifest.spec.products])
+        return posterior(raw.product.astype(np.float64), shift, manifest.product_temperature)
+
     def _products(self, raw: Raw, arrays: Arrays) -> list[dict[str, float]]:
         products = self.manifest.spec.products
-        likely = posterior(raw.product.astype(np.float64), np.full(len(products), 1.0))
+        likely = self.products(raw)
         seen = arrays["present"][:, 0] > 0
         if self._product is not None:
             seen = seen & (arrays["image_regions_mask"][:, self._product] > 0)

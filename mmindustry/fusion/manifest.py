@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from mmindustry.errors import BundleError
@@ -27,6 +28,11 @@ class Manifest:
     """Fault -> `on` and `off`, probabilities chosen on held-out windows."""
     calibration: Calibration
     """Temperature of each presence pattern."""
+    product_shift: Mapping[str, float] = field(default_factory=dict)
+    """Product class -> nats added to its logit: where the bundle serves, defects are rarer than in
+    the training set. Missing = 0."""
+    product_temperature: float = 1.0
+    """Temperature of the product logits, above 0."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     """Figures on assets that were not trained on."""
     data_hash: str = ""
@@ -52,6 +58,10 @@ class Manifest:
             self.thresholds
         ):
             raise BundleError(f"thresholds: {sorted(unknown)} are no faults of this bundle")
+        if unknown := set(self.product_shift) - set(self.spec.products):
+            raise BundleError(f"product_shift: {sorted(unknown)} are no products of this bundle")
+        if not 0 < self.product_temperature < inf:
+            raise BundleError("product_temperature: must be a positive number")
         for fault, pair in self.thresholds.items():
             if not 0 < pair.get("off", -1.0) <= pair.get("on", -1.0) <= 1:
                 raise BundleError(f"thresholds: {fault}: 0 < off <= on <= 1 must hold")
@@ -79,6 +89,8 @@ class Manifest:
             "prior": dict(self.prior),
             "thresholds": {fault: dict(pair) for fault, pair in self.thresholds.items()},
             "calibration": self.calibration.to_json(),
+            "product_shift": dict(self.product_shift),
+            "product_temperature": self.product_temperature,
             "metrics": dict(self.metrics),
             "data_hash": self.data_hash,
             "parent": self.parent,
@@ -118,6 +130,8 @@ _KEYS = (
     "name",
     "prior",
     "thresholds",
+    "product_shift",
+    "product_temperature",
     "metrics",
     "data_hash",
     "parent",

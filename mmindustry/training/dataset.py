@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,12 @@ class DataSet:
                 out[mine] = stored / np.float32(255.0) if name in _AS_BYTES else stored
             found[name] = out
         return found
+
+    def relabelled(self, labels: Sequence[Label]) -> "DataSet":
+        """Return the same windows with other labels, one a window, for controls."""
+        other = copy(self)
+        other.labels = list(labels)
+        return other
 
     def data_hash(self) -> str:
         """Return SHA-256 over every array and label, in order."""

@@ -46,7 +46,7 @@ class Views:
     def rows_with(self, pattern: str) -> NDArray[np.bool_]:
         """Return which windows have every modality of a pattern."""
         wanted = np.array(PATTERNS[pattern])
-        return self.seen[:, wanted].sum(axis=1) == wanted.sum()
+        return np.array([bool(row[wanted].all()) for row in self.seen])
 
 
 def view(runtime: Runtime, data: DataSet, rows: Rows, *, seed: int) -> Views:
@@ -149,9 +149,12 @@ def fused_probabilities(
 
 
 def alarm_figures(
-    views: Views, spec: NetworkSpec, probabilities: NDArray[np.float64], on: float
+    views: Views,
+    spec: NetworkSpec,
+    probabilities: NDArray[np.float64],
+    thresholds: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
-    """Return how single windows stand to the threshold `on` under the serving prior.
+    """Return how single windows stand to the thresholds under the serving prior.
 
     `healthy_over`: share of healthy windows with any fault over it; `severe_over`: share of
     windows with severity of 0.75 or more whose own fault is over it.
@@ -159,11 +162,11 @@ def alarm_figures(
     truth = views.truth
     faults = np.array([name != HEALTHY for name in spec.faults])
     healthy = ~faults[truth.fault]
+    on = np.array([thresholds.get(name, {}).get("on", 1.0) for name in spec.faults])
     over = (probabilities >= on) & faults
     severe = ~healthy & (truth.severity >= _SEVERE)
     own = over[np.arange(len(over)), truth.fault]
     return {
-        "on": on,
         "healthy_over": _mean(over[healthy].any(axis=1)),
         "severe_over": _mean(own[severe]),
         "severe_other_over": _mean((over.any(axis=1) & ~own)[severe]),

@@ -1,0 +1,67 @@
+"""A bundle's card: what it is, how it was made, what it can and can't do, in Markdown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmindustry.fusion.calibration import PATTERNS
+from mmindustry.fusion.manifest import Manifest
+
+
+def bundle_card(manifest: Manifest) -> str:
+    """Return the card of a bundle; every figure stands in bundle.json too."""
+    lengths = " and ".join(f"{s:g} s" for s in manifest.spec.recipe.window_lengths)
+    parts = [
+        f"# Bundle `{manifest.name}`",
+        f"Judges windows of {lengths} by camera, machine sound and log text, in any combination.",
+        f"Made by:\\n\\n    {manifest.command or 'not recorded'}".replace("\\n", "\n"),
+        _origin(manifest),
+        "## On machines it has never met",
+        figures_text(manifest.metrics),
+        "## What to know",
+        _LIMITS,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+_LIMITS = """\
+- Trained on simulated machines only (pumps on a belt, eight faults): the figures hold for the
+  simulator. A real plant needs labels of its own, or a profile of each machine's normal, before
+  this bundle is relied on.
+- Sound is read with speed and bearing geometry from the asset's card; without them outer and inner
+  race can't be told apart.
+- Remaining life beyond the last time bin is told as that bin's end: "at least so long".
+- The serving prior holds most machines to be healthy; change it where that is not so."""
+
+
+def _origin(manifest: Manifest) -> str:
+    windows = manifest.metrics.get("windows", {})
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    rows = [
+        ("data", f"sha256 {manifest.data_hash[:16]}.."),
+        ("windows", ", ".join(f"{k} {v}" for k, v in windows.items())),
+        ("fusion", f"{manifest.spec.fusion}, width {manifest.spec.width}"),
+        ("faults", ", ".join(manifest.spec.faults)),
+        ("products", ", ".join(manifest.spec.products)),
+        ("made with", versions),
+    ]
+    return "\n".join(f"- {name}: {value}" for name, value in rows)
+
+
+def figures_text(metrics: Mapping[str, Any]) -> str:
+    """Return the figures as Markdown tables."""
+    macro = [(name.replace("_", " "), value) for name, value in metrics["macro_f1"].items()]
+    error = [(name, metrics["ece"][name]) for name in PATTERNS]
+    tables = [
+        _table("macro-F1 of fault classes", macro),
+        _table("expected calibration error", [("as it is", metrics["ece_as_is"]), *error]),
+        _table("F1 of each class", list(metrics["f1"].items())),
+        _table("product quality", list(metrics["product"].items())),
+        _table("risk and remaining life", list(metrics["life"].items())),
+        _table("single windows at the alarm thresholds", list(metrics["alarms"].items())),
+    ]
+    return "\n\n".join(tables)
+
+
+def _table(title: str, rows: list[tuple[str, float]]) -> str:
+    lines = [f"| {title} | |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {value:.3f} |" for name, value in rows)])

@@ -1,0 +1,127 @@
+"""From a trained network to one that may serve: calibration, priors, thresholds, figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmindustry.fusion.calibration import Calibration, fit_temperature
+from mmindustry.fusion.runtime import Runtime
+from mmindustry.fusion.spec import GOOD, HEALTHY, NetworkSpec
+from mmindustry.training.dataset import DataSet
+from mmindustry.training.evaluate import (
+    Views,
+    alarm_figures,
+    calibrate,
+    figures,
+    fused_probabilities,
+    view,
+)
+from mmindustry.training.loop import class_prior
+from mmindustry.training.split import Split
+
+_ON, _ON_HIGHEST = 0.6, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is expected where a bundle serves: shares of healthy windows and of good products.
+
+    `seed`: of the shuffled controls.
+    """
+
+    healthy: float
+    good: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What held-out machines told: calibration and thresholds by some, figures by the others."""
+
+    spec: NetworkSpec
+    calibration: Calibration
+    prior: dict[str, float]
+    thresholds: dict[str, dict[str, float]]
+    product_temperature: float
+    product_shift: dict[str, float]
+    metrics: dict[str, Any]
+
+
+def measure(
+    runtime: Runtime, data: DataSet, split: Split, *, prior: NDArray[np.float64], serving: Serving
+) -> Measured:
+    """Return what the network is worth, and what it needs to serve where machines are mostly well.
+
+    Args:
+        runtime: The network as it will serve.
+        data: All windows.
+        split: Its sides; `validate` calibrates, `test` gives the figures.
+        prior: Share of each class the network was trained on.
+        serving: How often all is well where it will serve.
+    """
+    spec = data.spec
+    held = view(runtime, data, split.validate, seed=serving.seed)
+    views = view(runtime, data, split.test, seed=serving.seed)
+    calibration = calibrate(held, prior)
+    metrics = figures(views, spec, calibration, prior)
+    expected = serving_prior(spec, serving.healthy)
+    thresholds = choose_thresholds(held, spec, fused_probabilities(held, calibration, expected))
+    served = fused_probabilities(views, calibration, expected)
+    metrics["alarms"] = alarm_figures(views, spec, served, thresholds)
+    metrics["windows"] = counts(data, split)
+    seen = (held.truth.product >= 0) & held.seen[:, 0]
+    temperature = fit_temperature(
+        held.natural.product[seen].astype(np.float64),
+        held.truth.product[seen],
+        np.full(len(spec.products), 1.0),
+    )
+    return Measured(
+        spec,
+        calibration,
+        dict(zip(spec.faults, expected.tolist(), strict=True)),
+        thresholds,
+        temperature,
+        product_shift(spec, data.targets().product[split.train], serving.good),
+        metrics,
+    )
+
+
+def serving_prior(spec: NetworkSpec, healthy: float) -> NDArray[np.float64]:
+    """Return the prior of a plant whose machines are mostly well, faults alike likely."""
+    others = (1.0 - healthy) / max(1, len(spec.faults) - 1)
+    return np.array([healthy if fault == HEALTHY else others for fault in spec.faults])
+
+
+def product_shift(spec: NetworkSpec, seen: NDArray[np.int64], good: float) -> dict[str, float]:
+    """Return log(serving share / training share) of each product class, in nats."""
+    trained = class_prior(seen[seen >= 0], len(spec.products))
+    others = (1.0 - good) / max(1, len(spec.products) - 1)
+    serving = np.array([good if name == GOOD else others for name in spec.products])
+    return dict(zip(spec.products, np.log(serving / trained).tolist(), strict=True))
+
+
+def choose_thresholds(
+    held: Views, spec: NetworkSpec, served: NDArray[np.float64]
+) -> dict[str, dict[str, float]]:
+    """Return each fault's `on`: 0.6, or where healthy held-out windows come higher, above all but
+    one in 200 of them (0.9 at most); `off` is two thirds of it."""
+    healthy = held.truth.fault == spec.faults.index(HEALTHY)
+    found = {}
+    for column, fault in enumerate(spec.faults):
+        if fault == HEALTHY:
+            continue
+        top = float(np.quantile(served[healthy, column], 0.995)) if healthy.any() else 0.0
+        on = round(min(max(_ON, top), _ON_HIGHEST), 3)
+        found[fault] = {"on": on, "off": round(on * 2 / 3, 3)}
+    return found
+
+
+def counts(data: DataSet, split: Split) -> dict[str, int]:
+    """Return how many windows and machines stand on each side."""
+    groups = data.targets().group
+    sides = {"train": split.train, "validate": split.validate, "test": split.test}
+    windows = {name: len(rows) for name, rows in sides.items()}
+    machines = {f"{name}_machines": len(set(groups[rows])) for name, rows in sides.items()}
+    return {**windows, **machines}
