@@ -31,21 +31,22 @@ sources:
     shift: 5000d                       # own distances kept, all moved by this much
 """
 
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mmindustry.codec.envelope import ASSET_PATTERN, LONGEST_ATTRIBUTE
 from mmindustry.errors import InputError
 
 _PLAN_BYTES = 1024 * 1024
+_PLAN_NODES = 100_000
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ATTRIBUTE)]
 _Asset = Annotated[str, msgspec.Meta(pattern=f"^{ASSET_PATTERN}$", max_length=LONGEST_ATTRIBUTE)]
-_Instant = str | datetime
 _Columns = str | tuple[str, ...]
 
 
@@ -57,7 +58,7 @@ class _Source(
     source: _Name
     asset: _Asset
     path: Annotated[str, msgspec.Meta(min_length=1)]
-    at: _Instant | None = None
+    at: str | None = None
     shift: str | None = None
     every: str | None = None
     format: str = "rfc3339"
@@ -147,8 +148,10 @@ def read_plan(path: Path) -> Plan:
         raise InputError(f"the plan {path} can't be read: {error}") from error
     if len(text) > _PLAN_BYTES:
         raise InputError(f"{path}: a plan has at most {_PLAN_BYTES} characters")
+    lines: dict[str, int] = {}
     try:
-        document = YAML(typ="safe", pure=True).load(text)
+        root = YAML(typ="rt", pure=True).compose(text)
+        document = None if root is None else _Reader(lines).plain(root, "")
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -157,7 +160,8 @@ def read_plan(path: Path) -> Plan:
         plan = msgspec.convert(document, Plan)
     except msgspec.ValidationError as error:
         told, _, where = str(error).partition(" - at `$")
-        raise InputError(f"{path}:{_line(text, where.rstrip('`'))}: {told}") from error
+        where = where.rstrip("`").removeprefix("key` in ")
+        raise InputError(f"{path}:{_line(lines, where)}: {where.lstrip('.')}: {told}") from error
     _check_sources(path, plan)
     return plan
 
@@ -179,16 +183,49 @@ def _check_sources(path: Path, plan: Plan) -> None:
             raise InputError(f"{place}: `time: interval` needs `every`, the pause between frames")
 
 
-def _line(text: str, where: str) -> int:
-    """Return the line of a place such as `.sources[2].time`, as near as it can be told."""
-    node: Any = YAML(typ="rt").load(text)
-    line = 0
-    for step in where.replace("[", ".[").split("."):
-        if not step or not hasattr(node, "lc"):
-            continue
-        key: int | str = int(step[1:-1]) if step.startswith("[") and step[1:-1].isdigit() else step
-        if isinstance(key, int):
-            line, node = node.lc.item(key)[0], node[key]
-        elif key in node:
-            line, node = node.lc.key(key)[0], node[key]
-    return int(line) + 1
+def _line(lines: Mapping[str, int], where: str) -> int:
+    """Return the line of a place such as `.sources[2].time`, or of what it stands in."""
+    while where and where not in lines:
+        where = where[: max(where.rfind("."), where.rfind("["))]
+    return lines.get(where, 1)
+
+
+class _Reader:
+    """Turns YAML nodes into plain values and notes their lines; times stay text."""
+
+    def __init__(self, lines: dict[str, int]) -> None:
+        self._lines = lines
+        self._left = _PLAN_NODES
+
+    def plain(self, node: Node, where: str) -> Any:
+        """Return a node's value, aliases followed.
+
+        Raises:
+            InputError: It is too much, or a scalar contradicts its tag.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise InputError(f"a plan has at most {_PLAN_NODES} values, aliases included")
+        self._lines.setdefault(where, node.start_mark.line + 1)
+        if isinstance(node, MappingNode):
+            pairs = [(str(key.value), value) for key, value in node.value]
+            return {key: self.plain(value, f"{where}.{key}") for key, value in pairs}
+        if isinstance(node, SequenceNode):
+            return [self.plain(part, f"{where}[{i}]") for i, part in enumerate(node.value)]
+        kind = _SCALARS.get(str(node.tag).removeprefix("tag:yaml.org,2002:"), str)
+        try:
+            return kind(node.value)
+        except ValueError as error:
+            raise InputError(f"line {node.start_mark.line + 1}: {error}") from error
+
+
+def _none(_: str) -> None:
+    return None
+
+
+_SCALARS: Mapping[str, Callable[[str], object]] = {
+    "int": int,
+    "float": float,
+    "bool": lambda text: text.lower() == "true",
+    "null": _none,
+}

@@ -86,7 +86,7 @@ def parse_span(text: str, field: str) -> timedelta:
     return span
 
 
-def parse_at(told: str | datetime | None, now: datetime) -> datetime | None:
+def parse_at(told: str | None, now: datetime) -> datetime | None:
     """Return the instant that a plan's `at` names: RFC 3339 with a zone, or `now`.
 
     Raises:
@@ -95,7 +95,7 @@ def parse_at(told: str | datetime | None, now: datetime) -> datetime | None:
     if told is None or told == "now":
         return None if told is None else now
     try:
-        time = datetime.fromisoformat(told) if isinstance(told, str) else told
+        time = datetime.fromisoformat(told)
     except ValueError as error:
         raise InputError(f"at: {told}: expected RFC 3339, or now") from error
     if time.tzinfo is None:
