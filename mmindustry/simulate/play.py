@@ -1,6 +1,6 @@
 """Sends a simulated plant into the stream, at its own pace or faster."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,13 +13,10 @@ _BATCH = 64
 
 
 class Stop(Protocol):
-    """A `threading.Event`, or one cranked by hand."""
+    """A `threading.Event`, a daemon's stop, or one cranked by hand."""
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Return whether it is set, at once or within `timeout` seconds."""
-
-    def is_set(self) -> bool:
-        """Return whether it is set."""
+    def wait(self, seconds: float, /) -> bool:
+        """Return whether the end is asked for, at once or within `seconds` (0: now)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +63,7 @@ def run_simulation(
         wait = _wait_seconds(emission, plant, play, clock.monotonic() - begun)
         if wait > 0 or len(due) == _BATCH:
             sent += _send(due, publisher, play.told)
-        if stop.wait(wait) if wait > 0 else stop.is_set():
+        if stop.wait(max(wait, 0.0)):
             return sent + _send(due, publisher, play.told)
         due.append(emission)
     return sent + _send(due, publisher, play.told)
@@ -109,3 +106,16 @@ def truth_of(emission: Emission) -> Mapping[str, object]:
         "arrival": emission.arrival.isoformat(),
         **emission.truth_note,
     }
+
+
+class Nowhere:
+    """A publisher that keeps nothing: for looking at what would be sent."""
+
+    def send(
+        self,
+        topic: str,
+        messages: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]],
+    ) -> Sequence[int]:
+        """Return partition 0 for each."""
+        del topic
+        return [0] * len(messages)

@@ -1,0 +1,129 @@
+"""`mmindustry simulate`."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mmindustry.cli.config import read_settings
+from mmindustry.cli.options import ConfigFile, DryRun
+from mmindustry.errors import InputError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mmindustry.config.load import Loaded
+    from mmindustry.simulate.plant import SimulatedPlant
+
+Story = Literal["plant", "demo", "healthy"]
+Shown = Literal["nothing", "messages", "episodes", "equipment"]
+
+
+def simulate(
+    ctx: typer.Context,
+    file: ConfigFile = None,
+    story: Annotated[
+        Story,
+        typer.Option(help="plant: as the settings draw it; demo: a bearing fails; healthy: none."),
+    ] = "plant",
+    speed: Annotated[str, typer.Option(help="Times real time, or `max`.")] = "1",
+    lasting: Annotated[
+        str, typer.Option("--for", help="Plant time to play, such as 90s or 2h; empty: for ever.")
+    ] = "",
+    show: Annotated[
+        Shown,
+        typer.Option(
+            help="On stdout as JSON (Lines): the truth of each message sent, the faults to come, "
+            "or the registry document for `plant import`; the last two send nothing."
+        ),
+    ] = "nothing",
+    dry_run: DryRun = False,
+) -> None:
+    """Play a simulated plant into the stream: frames, sound, log entries, states.
+
+    Example: mmindustry simulate --story demo --for 60s --show messages
+
+    Example: mmindustry simulate --show equipment > equipment.yaml
+    """
+    from mmindustry.clock import SystemClock
+
+    loaded = read_settings(file, {"telemetry.log_level": ctx.obj})
+    pace, until = _speed(speed), _until(lasting)
+    plant = _plant(loaded, story, SystemClock().now())
+    if show == "equipment":
+        print(json.dumps(plant.equipment(), indent=1))
+    elif show == "episodes":
+        for episode in plant.episodes(until):
+            print(json.dumps(episode.document()))
+    else:
+        sent = _play(loaded, plant, (pace, until), show=show, dry_run=dry_run)
+        print(f"{'would send' if dry_run else 'sent'} {sent} messages", file=sys.stderr)
+
+
+def _plant(loaded: "Loaded", story: Story, start: "datetime") -> "SimulatedPlant":
+    from mmindustry.simulate.plant import SimulatedPlant
+    from mmindustry.simulate.scenario import demo_scenario, healthy_scenario
+
+    policy, codec = loaded.settings.simulate, loaded.settings.codec
+    if story == "plant":
+        return SimulatedPlant(policy, start, codec=codec)
+    made = demo_scenario if story == "demo" else healthy_scenario
+    return made(policy.seed).plant(start, codec=codec)
+
+
+def _play(
+    loaded: "Loaded",
+    plant: "SimulatedPlant",
+    pace: tuple[float | None, float | None],
+    *,
+    show: Shown,
+    dry_run: bool,
+) -> int:
+    """Play into the stream of the settings, or nowhere, until done, SIGTERM or Ctrl-C."""
+    from mmindustry.clock import SystemClock
+    from mmindustry.daemon.stop import Stop, obey_signals
+    from mmindustry.simulate.play import Nowhere, Play, run_simulation, truth_of
+    from mmindustry.simulate.roads import Emission
+    from mmindustry.stream.entry import open_publisher
+
+    def told(emission: Emission) -> None:
+        if show == "messages":
+            print(json.dumps(truth_of(emission), ensure_ascii=False), flush=True)
+
+    stop, clock = Stop(), SystemClock()
+    obey_signals(stop, drain_seconds=10.0)
+    play = Play(speed=pace[0], until_seconds=pace[1], told=told)
+    if dry_run:
+        return run_simulation(plant, Nowhere(), clock=clock, stop=stop, play=play)
+    publisher = open_publisher(loaded.settings.stream, clock=clock)
+    try:
+        return run_simulation(plant, publisher, clock=clock, stop=stop, play=play)
+    finally:
+        publisher.close()
+
+
+def _speed(told: str) -> float | None:
+    if told == "max":
+        return None
+    try:
+        speed = float(told)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise InputError(f"--speed {told}: give a number above 0, or max")
+    return speed
+
+
+def _until(told: str) -> float | None:
+    from mmindustry.config.units import parse_duration
+
+    if not told:
+        return None
+    try:
+        seconds = parse_duration(told)
+    except ValueError as error:
+        raise InputError(f"--for {told}: {error}") from error
+    if seconds <= 0:
+        raise InputError(f"--for {told}: give a time above 0, such as 90s")
+    return seconds
