@@ -28,6 +28,8 @@ Build = Callable[
     [Sequence[Window], Sequence[Context]], tuple[list[Features | Failed], list[DeadLetter]]
 ]
 
+REVISIONS_A_TURN = 8
+
 
 class Rules(Protocol):
     """The alarm rules: a fold over predictions by window end, its state kept in the record."""
@@ -63,6 +65,7 @@ class Verbs:
     assembler: Assembler
     build: Build
     rules: Rules
+    revise: Callable[[int], int] = lambda _: 0
     observe: Callable[[Step], None] = lambda _: None
     failpoint: Callable[[str], None] = lambda _: None
 
@@ -85,6 +88,7 @@ class Pipeline:
         self._assembler = verbs.assembler
         self._build = verbs.build
         self._rules = verbs.rules
+        self._revise = verbs.revise
         self._observe = verbs.observe
         self._failpoint = verbs.failpoint
         self._stale = False
@@ -96,6 +100,8 @@ class Pipeline:
             self._settle()
             messages = self._source.poll()
             self._carry(messages)
+            if not messages:
+                self._revise(REVISIONS_A_TURN)  # live work is done (rule 8)
         except Fenced:
             self.forget()
             self._stale = True

@@ -29,6 +29,7 @@ from mmindustry.domain import (
     Step,
     Untaken,
     Window,
+    WindowKey,
 )
 
 
@@ -97,6 +98,12 @@ class Recorder(Protocol):
 
     def revisable(self, limit: int) -> Sequence[Revisable]:
         """Return up to `limit` windows of the held partitions whose late list is unrevised."""
+
+    def recent(self, key: WindowKey, count: int, *, bundle: str) -> Sequence[Prediction | Failed]:
+        """Return the newest revisions' predictions of the up to `count` windows before `key`.
+
+        Of the same asset and policy, by `bundle`, oldest first.
+        """
 
     def save_revision(self, step: Step) -> None:
         """Insert the next revisions under the same fence, progress untouched."""

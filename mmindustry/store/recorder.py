@@ -6,7 +6,19 @@ from datetime import date
 
 from mmindustry.clock import Clock
 from mmindustry.codec.partition import partition_of
-from mmindustry.domain import Claim, Context, Event, Fresh, Revisable, Step, Untaken, Window
+from mmindustry.domain import (
+    Claim,
+    Context,
+    Event,
+    Failed,
+    Fresh,
+    Prediction,
+    Revisable,
+    Step,
+    Untaken,
+    Window,
+    WindowKey,
+)
 from mmindustry.store.claims import read_claims
 from mmindustry.store.contexts import Surroundings
 from mmindustry.store.database import Database
@@ -14,6 +26,7 @@ from mmindustry.store.days import ensure_days
 from mmindustry.store.duplicates import sort_untaken
 from mmindustry.store.fence import Fence, Mark, raise_epoch
 from mmindustry.store.policy import RecordPolicy
+from mmindustry.store.recent import read_recent
 from mmindustry.store.registry import Library
 from mmindustry.store.retry import Patience
 from mmindustry.store.revisions import LateMarks, late_marks, read_revisable, write_marks
@@ -141,6 +154,14 @@ class SqlRecorder:
     def _revisable(self, limit: int) -> list[Revisable]:
         with self._database.read() as connection:
             return read_revisable(connection, self._fence.partitions, limit)
+
+    def recent(self, key: WindowKey, count: int, *, bundle: str) -> list[Prediction | Failed]:
+        """Return the newest revisions' predictions of the windows before `key`, oldest first."""
+        return self._persist(lambda: self._recent(key, count, bundle))
+
+    def _recent(self, key: WindowKey, count: int, bundle: str) -> list[Prediction | Failed]:
+        with self._database.read() as connection:
+            return read_recent(connection, key, count, bundle=bundle)
 
     def _write(self, values: Mapping[int, Row], sheets: Sheets, marks: LateMarks) -> None:
         attempts = 0

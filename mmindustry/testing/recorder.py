@@ -9,9 +9,11 @@ from mmindustry.domain import (
     Context,
     Event,
     Evidence,
+    Failed,
     Fresh,
     LogEntry,
     Modality,
+    Prediction,
     Revisable,
     ShardRow,
     Step,
@@ -64,7 +66,8 @@ class FakeRecorder:
 
     def _unsealed(self, partition: int) -> Iterable[Unsealed]:
         for row in self.database.windows.values():
-            wanted = row.partition == partition and row.evidence
+            live = row.partition == partition and row.key.revision == 0
+            wanted = live and row.evidence
             if wanted and row.key not in self.database.sealed:
                 shard_row = ShardRow(key=row.key, late=False, evidence=row.evidence)
                 yield Unsealed(row=shard_row, partition=partition, end=row.end)
@@ -154,7 +157,7 @@ class FakeRecorder:
         rows = [r for r in self.database.windows.values() if r.key[:3] == key[:3]]
         newest = max(rows, key=lambda r: r.key.revision, default=None)
         held = set(newest.evidence) if newest is not None else set()
-        if set(late) <= held:
+        if set(late) <= held or self._given_up(key):
             return None
         first = min(rows, key=lambda r: r.key.revision, default=None)
         partition = late[0].position.partition
@@ -168,6 +171,19 @@ class FakeRecorder:
             evidence=tuple(sorted(held | set(late), key=lambda e: (e.time, e.source, e.id))),
             late=tuple(late),
         )
+
+    def _given_up(self, key: WindowKey) -> bool:
+        return any(known[:3] == key[:3] for known in self.database.unrevised)
+
+    def recent(self, key: WindowKey, count: int, *, bundle: str) -> list[Prediction | Failed]:
+        """Return the newest revisions' predictions of the windows before `key`, oldest first."""
+        newest: dict[datetime, Prediction | Failed] = {}
+        for (known, judge), one in sorted(self.database.predictions.items()):
+            same = (known.asset, known.policy) == (key.asset, key.policy)
+            if same and known.start < key.start and judge == bundle:
+                newest[known.start] = one
+        ordered = [newest[start] for start in sorted(newest)]
+        return ordered[len(ordered) - min(count, len(ordered)) :]
 
     def save_revision(self, step: Step) -> None:
         """Insert revisions under the same fence; `step.progress` names the partitions only."""
@@ -184,6 +200,7 @@ class FakeRecorder:
                 alarm_states=step.alarm_states,
             )
         )
+        self.database.unrevised.update(step.unrevised)
 
 
 def _fitting(entries: Sequence[Event]) -> tuple[Event, ...]:

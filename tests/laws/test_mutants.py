@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from typing_extensions import override
 
+from mmindustry.alerting.rules import Rules
 from mmindustry.domain import Arrival, Claim, Message, Shard, Step, Untaken, Window
 from mmindustry.errors import Fenced
 from mmindustry.pipeline import Pipeline
 from mmindustry.testing import FakeArchive, FakeDatabase, FakeRecorder, FakeSource, WindowRow
 from mmindustry.windowing.policy import WindowPolicy
-from tests.laws.rules import KOfN
 from tests.laws.script import policies, scripts
 from tests.laws.test_line import Script, check_all
 from tests.laws.world import Rig, World
@@ -87,6 +87,8 @@ class KeepsMemory(Pipeline):
             self._settle()
             messages = self._source.poll()
             self._carry(messages)
+            if not messages:
+                self._revise(8)
         except Fenced:
             return True
         return bool(messages)
@@ -114,7 +116,7 @@ class AsksNobody(FakeRecorder):
         return False
 
 
-class ForgetsAlarms(KOfN):
+class ForgetsAlarms(Rules):
     """Without rule 9: a claim begins with empty alarm rules."""
 
     @override

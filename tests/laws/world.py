@@ -5,13 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from mmindustry.alerting.policy import AlertingPolicy
+from mmindustry.alerting.rules import Rules
 from mmindustry.domain import (
     Context,
     DeadLetter,
     Event,
+    Evidence,
     Failed,
     Features,
     Fresh,
+    Media,
     Message,
     Modality,
     Position,
@@ -21,6 +25,7 @@ from mmindustry.domain import (
 )
 from mmindustry.errors import Fenced
 from mmindustry.pipeline import Outside, Pipeline, Verbs
+from mmindustry.revision import Reviser, RevisionVerbs
 from mmindustry.testing import (
     BEGINNING,
     FakeArchive,
@@ -39,7 +44,6 @@ from mmindustry.testing.make import TOPICS
 from mmindustry.windowing.assembler import Assembler
 from mmindustry.windowing.assign import covering_starts
 from mmindustry.windowing.policy import WindowPolicy
-from tests.laws.rules import KOfN
 from tests.laws.script import Act, Emit
 
 ASSETS = ("n/h/l/pump-1", "n/h/l/pump-2", "n/h/l/fan-1")
@@ -65,6 +69,11 @@ _SHARES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
+ALERTING = AlertingPolicy(
+    k=2, n=3, on_probability=0.5, off_probability=0.4, off_windows=2, low_quality=0.0
+)
+
+
 class Crash(BaseException):
     """kill -9: nothing of the worker's memory survives."""
 
@@ -77,7 +86,7 @@ class Rig:
     source: type[FakeSource] = FakeSource
     recorder: type[FakeRecorder] = FakeRecorder
     archive: type[FakeArchive] = FakeArchive
-    rules: type[KOfN] = KOfN
+    rules: type[Rules] = Rules
     pipeline: type[Pipeline] = Pipeline
 
 
@@ -170,24 +179,41 @@ class World:
             limit_bytes=self.policy.budget_bytes // 2,
         )
         assembler = Assembler(self.policy)
+        outside = Outside(
+            source=source,
+            recorder=_Watched(recorder, self, name),
+            archive=archive,
+            predictor=FakePredictor(_score),
+            dead_letters=self.letters,
+        )
+        rules = self.rig.rules(ALERTING)
+        revision = RevisionVerbs(
+            restore=self._restore,
+            build=lambda w, c: self._build(name, w, c),
+            judge=rules,
+            look_back=ALERTING.n,
+        )
         pipeline = self.rig.pipeline(
-            Outside(
-                source=source,
-                recorder=_Watched(recorder, self, name),
-                archive=archive,
-                predictor=FakePredictor(_score),
-                dead_letters=self.letters,
-            ),
+            outside,
             Verbs(
                 decode=self._decode,
                 assembler=assembler,
                 build=lambda w, c: self._build(name, w, c),
-                rules=self.rig.rules(),
+                rules=rules,
+                revise=Reviser(outside, revision).revise,
                 failpoint=lambda point: self._reached(name, point),
             ),
         )
         self.workers[name] = Worker(name, pipeline, source, archive, assembler)
         return self.workers[name]
+
+    def _restore(self, asset: str, evidence: Evidence, media: Media) -> Event:
+        del asset, media
+        event = self.sent[evidence.position]
+        if event is None:
+            raise KeyError(evidence.position)
+        message = self.log.records(*evidence.position[:2])[evidence.position.offset]
+        return replace(event, seen=True, message=message)
 
     def _decode(self, messages: Sequence[Message]) -> tuple[list[Event], list[DeadLetter]]:
         events, letters = [], []
@@ -295,7 +321,7 @@ class World:
         for _ in range(12 + len(self.sent) // self.most):
             worker.pipeline.turn()
         self.clock.crank(30)
-        for _ in range(4):
+        for _ in range(4 + len(self.sent)):
             worker.archive.flush()
             worker.pipeline.turn()
 
@@ -376,6 +402,7 @@ class _Watched:
         self.claim = recorder.claim
         self.contexts = recorder.contexts
         self.revisable = recorder.revisable
+        self.recent = recorder.recent
 
     def unknown(self, untaken: Sequence[Untaken]) -> Fresh:
         return self._recorder.unknown(untaken)
