@@ -74,3 +74,18 @@ def _make(connection: Connection, table: str, day: date) -> None:
 def drop_day(connection: Connection, table: str, day: date) -> None:
     """Drop `table`'s partition of `day` with all its rows."""
     connection.exec_driver_sql(f"DROP TABLE {partition_name(table, day)}")
+
+
+def drop_old_days(connection: Connection, tables: Sequence[str], cutoff: datetime) -> int:
+    """Drop the empty day partitions of `tables` that lie before `cutoff`; return how many."""
+    if connection.dialect.name != "postgresql":
+        return 0
+    dropped = 0
+    for table in tables:
+        for day in days_of(connection, table):
+            name = partition_name(table, day)
+            empty = f"SELECT NOT EXISTS (SELECT 1 FROM {name})"  # noqa: S608 - a table and a date
+            if day < cutoff.date() and connection.scalar(text(empty)):
+                drop_day(connection, table, day)
+                dropped += 1
+    return dropped

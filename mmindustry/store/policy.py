@@ -189,7 +189,10 @@ class RetentionPolicy:
     """Predictions."""
 
     alarms_days: float = 1830.0
-    """Alarms that are cleared, with their trails, and outbox rows that have left."""
+    """Alarms that are cleared, with their trails."""
+
+    outbox_days: float = 7.0
+    """Outbox rows that have left, or were refused."""
 
     labels_days: float = 0.0
     """Labels: what people said is the dearest data there is."""
@@ -206,10 +209,14 @@ class RetentionPolicy:
         Raises:
             ValueError: A value is out of its range.
         """
-        days = ("raw_days", "windows_days", "predictions_days", "alarms_days", "labels_days")
+        classes = ("raw", "windows", "predictions", "alarms", "outbox", "labels")
+        days = [f"{name}_days" for name in classes]
         _require(
             (
-                *((getattr(self, name) >= 0, f"{name} must be 0 or more") for name in days),
+                *(
+                    (getattr(self, f"{name}_days") >= 0, f"{name}_days must be 0 or more")
+                    for name in days
+                ),
                 (self.hold_before_seconds >= 0, "hold_before_seconds must be 0 or more"),
                 (10 <= self.batch <= 10_000, "batch must be in 10..10000"),
             )

@@ -1,0 +1,73 @@
+"""`mmindustry ledger`."""
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from mmindustry.cli.config import read_settings
+from mmindustry.cli.db import database_of
+from mmindustry.cli.options import AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from mmindustry.store.ledger import Balance
+
+
+def ledger(file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Print, per partition, what came and what became of it; exit 1 where it does not balance.
+
+    received = stored + dead-lettered + dropped + in flight + retired. Received comes from
+    offsets, stored and dead-lettered from rows, dropped and in flight from the worker's counts.
+
+    Example: mmindustry ledger --json
+    """
+    from mmindustry.store.ledger import read_ledger
+
+    database = database_of(read_settings(file).settings)
+    balances = read_ledger(database)
+    database.close()
+    if as_json:
+        print(json.dumps({"balanced": _all_right(balances), "partitions": _rows(balances)}))
+    else:
+        print("\n".join(_lines(balances)))
+    if not _all_right(balances):
+        raise typer.Exit(1)
+
+
+def _all_right(balances: "list[Balance]") -> bool:
+    return all(balance.is_balanced for balance in balances)
+
+
+def _rows(balances: "list[Balance]") -> list[dict[str, object]]:
+    return [
+        {
+            "partition": balance.partition,
+            "era": balance.era,
+            "closed": balance.closed,
+            "received": balance.received,
+            "counted": balance.counted,
+            "stored": balance.stored,
+            "dead_lettered": balance.dead_lettered,
+            "dropped": dict(balance.dropped),
+            "in_flight": balance.in_flight,
+            "retired": balance.retired,
+            "balanced": balance.is_balanced,
+            "difference": balance.difference,
+        }
+        for balance in balances
+    ]
+
+
+_COLUMNS = ("received", "stored", "dead_lettered", "in_flight", "retired")
+
+
+def _lines(balances: "list[Balance]") -> list[str]:
+    lines = ["partition " + " ".join(f"{name:>13}" for name in (*_COLUMNS, "dropped"))]
+    for balance in balances:
+        name = f"{balance.partition}" + (f" (era {balance.era})" if balance.closed else "")
+        counts = [getattr(balance, column) for column in _COLUMNS]
+        dropped = ", ".join(f"{n} {why}" for why, n in sorted(balance.dropped.items())) or "0"
+        verdict = "" if balance.is_balanced else f"  DOES NOT BALANCE ({balance.difference:+d})"
+        numbers = " ".join(f"{count:>13}" for count in counts)
+        lines.append(f"{name:9} {numbers} {dropped:>13}{verdict}")
+    return lines if balances else ["nothing has been received yet"]
