@@ -1,6 +1,7 @@
 """Laws 1, 2, 4, 5, 6, 7 and 13, live: any order, any crash, any zombie, any assignment."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from hypothesis import given
 
@@ -93,7 +94,7 @@ def check_alarms_are_the_fold(world: World) -> None:
 def check_late_evidence_is_revised(world: World) -> None:
     """Rule 8: the newest revision of a window holds revision 0's evidence and all that was late."""
     database = world.database
-    wanted: dict[tuple[object, ...], set[Position]] = {}
+    wanted: dict[tuple[str, str, datetime], set[Position]] = {}
     for position, (untaken, _) in database.late.items():
         if position not in world.torn:
             for start in untaken.late_for:
