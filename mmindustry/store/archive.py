@@ -33,6 +33,9 @@ from mmindustry.store.shards import (
 )
 from mmindustry.store.storage import LocalStorage, ShardStorage, is_full
 
+_ASKED = 500
+"""Shard ids asked of the record at once."""
+
 Named = Callable[[Collection[str]], Collection[str]]
 """Given shard ids, returns those that the record knows."""
 
@@ -101,10 +104,12 @@ class ShardArchive:
         if isinstance(self._storage, LocalStorage):
             self._storage.sweep(folder)
         older = [name for name in self._shards(claim.partition) if name.epoch < claim.epoch]
-        known = set(self._named([name.id for name in older])) if older else set()
-        for name in older:
-            if name.id not in known:
-                self._storage.delete(name.path)
+        for start in range(0, len(older), _ASKED):
+            asked = older[start : start + _ASKED]
+            known = set(self._named([name.id for name in asked]))
+            for name in asked:
+                if name.id not in known:
+                    self._storage.delete(name.path)
 
     def forget(self) -> None:
         """Drop all that is held in memory."""

@@ -112,6 +112,27 @@ class LocalLog:
             items = read_lane(connection, lane, span[:limit], room_bytes=None)
         return [item for item in items if isinstance(item, Message)]
 
+    def need(self, group: str, topic: str, partition: int, offset: int) -> None:
+        """Note that `group` needs a partition from `offset` on; retention keeps that."""
+        connection = self._open.connection
+        with explained(self._open.folder, "noting what is needed"), writing(connection):
+            row = topic_row(connection, topic)
+            connection.execute(
+                "INSERT INTO group_offsets VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET needed = excluded.needed",
+                (group, row.id, partition, offset),
+            )
+
+    def held_bytes(self, topic: str) -> int:
+        """Return how many bytes of messages a topic holds."""
+        query = (
+            "SELECT coalesce(sum(l.bytes), 0) FROM lanes l JOIN topics t ON t.id = l.topic "
+            "WHERE t.name = ?"
+        )
+        with explained(self._open.folder, "looking"):
+            (held,) = self._open.connection.execute(query, (topic,)).fetchone()
+        return int(held)
+
     def forget_group(self, group: str) -> None:
         """Drop a group's offsets, so that it holds nothing back from retention any more."""
         connection = self._open.connection
