@@ -1,5 +1,7 @@
 """Alarm transitions -> rows, and the bodies of what leaves through the outbox."""
 
+import math
+
 from mmindustry.domain import AlarmTransition, Prediction
 from mmindustry.store.prediction_rows import prediction_row
 from mmindustry.store.rows import Row, instant
@@ -69,8 +71,14 @@ def alarm_body(transition: AlarmTransition) -> Row:
 
 
 def prediction_body(said: Prediction) -> Row:
-    """Return what leaves when a window was judged: its row, with times in RFC 3339."""
+    """Return what leaves when a window was judged: its row, with times in RFC 3339.
+
+    An endless remaining life is null: JSON knows no infinity.
+    """
     row = prediction_row(said)
+    for name, value in row.items():
+        if name.startswith("remaining_life") and not math.isfinite(value):
+            row[name] = None
     for gone in ("stage", "reason", "detail"):
         del row[gone]
     row["start"], row["end"] = instant(said.window.start), instant(said.end)

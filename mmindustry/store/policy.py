@@ -213,10 +213,7 @@ class RetentionPolicy:
         days = [f"{name}_days" for name in classes]
         _require(
             (
-                *(
-                    (getattr(self, f"{name}_days") >= 0, f"{name}_days must be 0 or more")
-                    for name in days
-                ),
+                *((getattr(self, name) >= 0, f"{name} must be 0 or more") for name in days),
                 (self.hold_before_seconds >= 0, "hold_before_seconds must be 0 or more"),
                 (10 <= self.batch <= 10_000, "batch must be in 10..10000"),
             )
