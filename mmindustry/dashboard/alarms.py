@@ -8,10 +8,13 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Header, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field
 
+from mmindustry.alerting.lifecycle import Act
 from mmindustry.dashboard.desk import Visit, Visitor
+from mmindustry.dashboard.evidence import tell_evidence
 from mmindustry.dashboard.shown import AlarmView, show_alarm
-from mmindustry.store.operators import Action, Answer, ChangedMeanwhile, answer_alarm
+from mmindustry.store.operators import Answer, ChangedMeanwhile, answer_alarm
 from mmindustry.store.queries.alarms import AlarmDetail, TransitionRow, read_alarm
 from mmindustry.store.queries.plant import read_names
 from mmindustry.web.problem import Problem
@@ -21,16 +24,6 @@ router = APIRouter()
 Step = tuple[datetime, str, str, str]
 AlarmId = Annotated[str, Query(max_length=400)]
 _MOST_MINUTES = 7 * 24 * 60
-_FAMILIES = {
-    "faults": "fault",
-    "risk": "window.within",
-    "terms": "modality",
-    "present": "modality",
-    "quality": "modality",
-    "novelty": "modality",
-    "product": "product",
-}
-"""Which words name the members of a part of the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,22 @@ class AlarmDocument:
     alarm: AlarmView
     evidence: Mapping[str, object] | None
     transitions: tuple[TransitionRow, ...]
+
+
+class AnswerForm(BaseModel):
+    """An answer as it is sent.
+
+    `version` = the one that was seen, `minutes` = length of a shelving, `token` = of the page.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(max_length=400)
+    action: Act
+    version: int = Field(default=0, ge=0)
+    minutes: int = Field(default=60, ge=1, le=_MOST_MINUTES)
+    comment: str = Field(default="", max_length=2000)
+    token: str = Field(default="", max_length=200)
 
 
 def _find(visit: Visit, alarm_id: str) -> AlarmDetail:
@@ -55,12 +64,11 @@ def alarm_page(visit: Visitor, id: AlarmId) -> HTMLResponse:  # noqa: A002 - the
     """Return one alarm with its evidence, its trail and what may be answered."""
     detail = _find(visit, id)
     with visit.read() as connection:
-        names = read_names(connection, visit.scope)
+        names = read_names(connection, visit.scope, of_assets=[detail.alarm.asset])
     return visit.page(
         "alarm.html",
         alarm=show_alarm(detail.alarm, visit.desk.clock.now()),
-        evidence=list((detail.evidence or {}).items()),
-        families=_FAMILIES,
+        told=tell_evidence(detail.evidence or {}, visit.words),
         trail=_trail(visit, detail),
         names=names,
     )
@@ -89,7 +97,7 @@ def _trail(visit: Visit, detail: AlarmDetail) -> list[Step]:
 
 
 @router.post("/alarms/answer", status_code=303, response_class=RedirectResponse)
-def answer_page(visit: Visitor, form: Annotated["AnswerForm", Form()]) -> RedirectResponse:
+def answer_page(visit: Visitor, form: Annotated[AnswerForm, Form()]) -> RedirectResponse:
     """Write an operator's answer from the alarm's page, and show the page again."""
     visit.admit(form.token)
     _answer(visit, form, form.version)
@@ -99,7 +107,7 @@ def answer_page(visit: Visitor, form: Annotated["AnswerForm", Form()]) -> Redire
 @router.post("/api/v1/alarm/answer")
 def answer_program(
     visit: Visitor,
-    form: "AnswerForm",
+    form: AnswerForm,
     if_match: Annotated[str, Header(max_length=40)] = "",
     x_form_token: Annotated[str, Header(max_length=200)] = "",
 ) -> AlarmDocument:
@@ -118,26 +126,12 @@ def answer_program(
     return AlarmDocument(view, detail.evidence, detail.transitions)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerForm:
-    """An answer as it is sent; `minutes` is the length of a shelving."""
-
-    id: Annotated[str, Query(max_length=400)]
-    action: Action
-    version: int = 0
-    minutes: int = 60
-    comment: str = ""
-    token: str = ""
-
-
 def _answer(visit: Visit, form: AnswerForm, version: int) -> None:
     now = visit.desk.clock.now()
-    if not 1 <= form.minutes <= _MOST_MINUTES:
-        raise Problem(422, f"an alarm may be shelved for 1..{_MOST_MINUTES} minutes")
-    until = now + timedelta(minutes=form.minutes) if form.action is Action.SHELVE else None
+    until = now + timedelta(minutes=form.minutes) if form.action is Act.SHELVE else None
     answer = Answer(
         alarm_id=form.id,
-        action=form.action,
+        act=form.action,
         author=visit.principal.name,
         at=now,
         version=version,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, Response
 
 from mmindustry.dashboard import show
@@ -182,12 +182,17 @@ def _read_one(visit: Visit, window_id: str, number: int) -> tuple[Evidence, Medi
 
 
 @router.get("/windows/{window_id}/frames/{number}.jpg", response_class=Response)
-def frame(visit: Visitor, window_id: str, number: Number) -> Response:
-    """Return a frame as a small JPEG, decoded and written anew."""
+def frame(
+    visit: Visitor,
+    window_id: str,
+    number: Number,
+    pixels: Annotated[int | None, Query(ge=64, le=1920)] = None,
+) -> Response:
+    """Return a frame as JPEG, decoded and written anew; `pixels` = its longer side at most."""
     evidence, media = _read_one(visit, window_id, number)
     if evidence.modality is not Modality.IMAGE:
         raise Problem(404, "this item is no frame")
-    picture = thumbnail(media, longest=visit.desk.policy.thumbnail_pixels)
+    picture = thumbnail(media, longest=pixels or visit.desk.policy.thumbnail_pixels)
     return Response(picture, media_type="image/jpeg")
 
 

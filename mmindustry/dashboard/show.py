@@ -79,12 +79,12 @@ def stamp(moment: datetime | None, zone: str) -> Markup:
     )
 
 
-def clock_time(moment: datetime, zone: str) -> Markup:
-    """Return a short `<time>`: hours to tenths of a second; the page names day and zone."""
+def clock_time(moment: datetime, zone: str, *, tenths: bool = True) -> Markup:
+    """Return a short `<time>`, to tenths of a second or seconds; the page names day and zone."""
     utc, there = moment.astimezone(UTC), moment.astimezone(ZoneInfo(zone))
-    tenths = there.microsecond // 100_000
+    shown = f"{there:%H:%M:%S}" + (f".{there.microsecond // 100_000}" if tenths else "")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        utc.isoformat(), local(moment, zone), f"{there:%H:%M:%S}.{tenths}"
+        utc.isoformat(), local(moment, zone), shown
     )
 
 
@@ -106,8 +106,8 @@ def percent(value: float | None) -> str:
 def duration(value: float | timedelta | None) -> str:
     """Return a length of time in its two largest fitting units.
 
-    >>> duration(42), duration(3720), duration(200000), duration(None)
-    ('42 s', '1 h 2 min', '2 d 7 h', '–')
+    >>> duration(42), duration(3720), duration(86400), duration(None)
+    ('42 s', '1 h 2 min', '1 d', '–')
     """
     if value is None:
         return "–"
@@ -115,7 +115,8 @@ def duration(value: float | timedelta | None) -> str:
     sign, seconds = ("−" if seconds < 0 else ""), abs(seconds)
     for unit, name, part, part_name in _UNITS:
         if seconds >= unit:
-            return f"{sign}{int(seconds // unit)} {name} {int(seconds % unit // part)} {part_name}"
+            rest = int(seconds % unit // part)
+            return f"{sign}{int(seconds // unit)} {name}" + (f" {rest} {part_name}" if rest else "")
     digits = 1 if seconds < 10 and seconds != int(seconds) else 0  # noqa: PLR2004 - tenths matter
     return f"{sign}{seconds:.{digits}f} s"
 

@@ -1,20 +1,22 @@
 """What a page, a `.json` and a `.csv` say of an alarm and of an asset: one flat row each."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mmindustry.store.operators import VERDICTS, Action
+from mmindustry.alerting.lifecycle import Act, Action, State, shown
+from mmindustry.domain import AlarmKey, AlarmTransition, Change, Priority
+from mmindustry.store.operators import VERDICTS
 from mmindustry.store.queries.alarms import ActionRow, AlarmRow
 from mmindustry.store.queries.overview import AssetGlance
+
+_PUT_AWAY = frozenset({State.SHELVED, State.SUPPRESSED, State.OUT_OF_SERVICE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmView:
     """An alarm as it is shown.
 
-    `state` (ISA-18.2): unacknowledged, acknowledged, returned (cleared, not acknowledged),
-    shelved, normal (cleared and acknowledged). `version` must be named in an answer.
+    `state` is one of `alerting.lifecycle.State`; `version` must be named in an answer.
     """
 
     id: str
@@ -38,7 +40,7 @@ class AlarmView:
     @property
     def blinks(self) -> bool:
         """Whether it asks for a hand: active and not acknowledged."""
-        return self.state == "unacknowledged"
+        return self.state == State.UNACKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +72,11 @@ class GlanceView:
 
 def show_alarm(row: AlarmRow, now: datetime) -> AlarmView:
     """Return an alarm as it is shown at `now` (wall time, decides shelving only)."""
-    acknowledged = _last(row.actions, Action.ACKNOWLEDGE, *VERDICTS)
-    shelved = _last(row.actions, Action.SHELVE, Action.UNSHELVE)
-    until = shelved.until if shelved and shelved.action == Action.SHELVE else None
-    verdict = _last(row.actions, *VERDICTS)
-    active_shelf = until if until and until > now else None
+    stand = shown(_trail(row), [_action(action) for action in row.actions], now)
+    verdict = next((a for a in reversed(row.actions) if a.action in VERDICTS), None)
     return AlarmView(
         id=row.id,
-        state=_state(row, acknowledged=acknowledged is not None, shelved=bool(active_shelf)),
+        state=stand.state.value,
         priority=row.priority,
         asset=row.asset,
         fault=row.fault,
@@ -88,30 +87,41 @@ def show_alarm(row: AlarmRow, now: datetime) -> AlarmView:
         late=row.late,
         bundle=row.bundle,
         window_id=row.window_id,
-        acknowledged_by=acknowledged.author if acknowledged else None,
-        acknowledged_at=acknowledged.at if acknowledged else None,
-        shelved_until=active_shelf,
-        verdict=VERDICTS[Action(verdict.action)] if verdict else None,
+        acknowledged_by=stand.acknowledged_by,
+        acknowledged_at=stand.acknowledged_at,
+        shelved_until=stand.shelved_until,
+        verdict=VERDICTS[Act(verdict.action)] if verdict else None,
         version=row.version,
     )
 
 
-def _state(row: AlarmRow, *, acknowledged: bool, shelved: bool) -> str:
-    if shelved and row.cleared_at is None:
-        return "shelved"
-    if row.cleared_at is None:
-        return "acknowledged" if acknowledged else "unacknowledged"
-    return "normal" if acknowledged else "returned"
+def _trail(row: AlarmRow) -> list[AlarmTransition]:
+    changes = [(Change.RAISED, row.raised_at)]
+    if row.cleared_at is not None:
+        changes.append((Change.CLEARED, row.cleared_at))
+    return [
+        AlarmTransition(
+            key=AlarmKey(row.asset, row.fault, row.id),
+            change=change,
+            at=at,
+            raised_at=row.raised_at,
+            priority=Priority(row.priority),
+            score=row.score,
+        )
+        for change, at in changes
+    ]
 
 
-def _last(actions: Sequence[ActionRow], *kinds: Action) -> ActionRow | None:
-    return next((a for a in reversed(actions) if a.action in kinds), None)
+def _action(row: ActionRow) -> Action:
+    return Action(
+        act=Act(row.action), at=row.at, author=row.author, until=row.until, comment=row.comment
+    )
 
 
 def show_glance(glance: AssetGlance, now: datetime, *, seen_seconds: float) -> GlanceView:
-    """Return an asset as the overview shows it at `now`; a shelved alarm colours nothing."""
+    """Return an asset as the overview shows it at `now`; an alarm put away colours nothing."""
     views = [show_alarm(row, now) for row in glance.alarms]
-    loud = [view for view in views if view.state != "shelved"]
+    loud = [view for view in views if view.state not in _PUT_AWAY]
     first = loud[0] if loud else None
     window, operating, asset = glance.window, glance.operating, glance.asset
     silent = (now - asset.updated_at).total_seconds() if asset.updated_at else None

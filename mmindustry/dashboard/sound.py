@@ -18,7 +18,7 @@ _MAX_SECONDS = 120.0
 _FULL_SCALE = 32_768.0
 _TRANSFORM = 1024
 _COLUMNS, _ROWS = 860, 256
-_DYNAMIC_DB = 70.0
+_LEAST_DB, _MOST_DB = 40.0, 90.0
 _FLOOR_POWER = 1e-12
 
 
@@ -124,14 +124,17 @@ def power_db(sound: Sound) -> NDArray[np.float32]:
 def draw_spectrogram(sound: Sound) -> Spectrogram:
     """Return the picture of a sound: time to the right, frequency up, louder is brighter.
 
+    The colours span from the quietest tenth to the loudest thousandth, 40 to 90 dB.
+
     >>> tone = np.sin(np.arange(16000, dtype=np.float32) * 0.5).astype(np.float32)
     >>> draw_spectrogram(Sound(tone, 16000)).top_hz
     8000.0
     """
     power = power_db(sound)
-    high = float(np.ceil(power.max() / 10.0) * 10.0)
-    low = high - _DYNAMIC_DB
-    grey = np.clip((power - low) / _DYNAMIC_DB * 255.0, 0, 255).astype(np.uint8)[::-1]
+    high = float(np.ceil(np.percentile(power, 99.9) / 10.0) * 10.0)
+    floor = float(np.floor(np.percentile(power, 10.0) / 10.0) * 10.0)
+    low = max(min(floor, high - _LEAST_DB), high - _MOST_DB)
+    grey = np.clip((power - low) / (high - low) * 255.0, 0, 255).astype(np.uint8)[::-1]
     sized = cv2.resize(grey, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
     done, encoded = cv2.imencode(".png", cv2.applyColorMap(sized, cv2.COLORMAP_CIVIDIS))
     if not done:

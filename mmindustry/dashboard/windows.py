@@ -1,13 +1,13 @@
 """The window page: what was seen, heard and written, what was said of it, and why it closed."""
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from mmindustry.dashboard.desk import Visit, Visitor
@@ -29,7 +29,6 @@ router = APIRouter()
 HEALTHY = "healthy"
 _OTHER = "other"
 _MAX_LABELS = 200
-_MAX_COMMENT = 2000
 
 
 def find_window(connection: Connection, visit: Visit, window_id: str) -> WindowDetail:
@@ -59,7 +58,7 @@ def window_page(visit: Visitor, window_id: str) -> HTMLResponse:
         entries = window_entries(connection, window)
         states = window_states(connection, window)
         late = window_late(connection, window)
-        names = read_names(connection, visit.scope)
+        names = read_names(connection, visit.scope, of_assets=[window.asset])
     return visit.page(
         "window.html",
         window=window,
@@ -89,13 +88,14 @@ def _faults(window: WindowDetail, words: Words) -> list[str]:
     return [HEALTHY, *sorted(names), _OTHER]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelForm:
+class LabelForm(BaseModel):
     """What a person says: a class of the window's bundle, `healthy` or `other`, and why."""
 
-    fault: str
-    token: str = ""
-    comment: str = ""
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fault: str = Field(max_length=80)
+    token: str = Field(default="", max_length=200)
+    comment: str = Field(default="", max_length=2000)
 
 
 @router.post("/windows/{window_id}/label", status_code=303, response_class=RedirectResponse)
@@ -104,8 +104,6 @@ def label_window(
 ) -> RedirectResponse:
     """Write what a person says this window truly was."""
     visit.admit(form.token)
-    if len(form.comment) > _MAX_COMMENT:
-        raise Problem(422, f"the comment has over {_MAX_COMMENT} characters; shorten it")
     with visit.write() as connection:
         window = find_window(connection, visit, window_id)
         if form.fault not in _faults(window, visit.words):

@@ -1,8 +1,9 @@
 """What operators answer: one row an answer, refused where another was faster, labels beside it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from types import MappingProxyType
 
 from sqlalchemy import (
     Connection,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     select,
 )
 
+from mmindustry.alerting.lifecycle import Act
 from mmindustry.domain import Label
 from mmindustry.errors import InputError, StoreError
 from mmindustry.store.columns import UtcTime
@@ -24,18 +26,7 @@ from mmindustry.store.tables import alarm_actions, alarms, labels
 _MAX_COMMENT = 2000
 
 
-class Action(StrEnum):
-    """What an operator may answer to an alarm."""
-
-    ACKNOWLEDGE = "acknowledge"
-    CONFIRM = "confirm"
-    REJECT = "reject"
-    SHELVE = "shelve"
-    UNSHELVE = "unshelve"
-    COMMENT = "comment"
-
-
-VERDICTS = {Action.CONFIRM: "confirmed", Action.REJECT: "rejected"}
+VERDICTS: Mapping[Act, str] = MappingProxyType({Act.CONFIRM: "confirmed", Act.REJECT: "rejected"})
 """Answers that are labels too -> the label's verdict."""
 
 
@@ -57,7 +48,7 @@ class Answer:
     """
 
     alarm_id: str
-    action: Action
+    act: Act
     author: str
     at: datetime
     version: int
@@ -70,9 +61,9 @@ class Answer:
         Raises:
             InputError: A shelving without an end ahead, an empty comment, or one too long.
         """
-        if self.action is Action.SHELVE and (self.until is None or self.until <= self.at):
+        if self.act is Act.SHELVE and (self.until is None or self.until <= self.at):
             raise InputError("a shelving needs an end that lies ahead")
-        if self.action is Action.COMMENT and not self.comment.strip():
+        if self.act is Act.COMMENT and not self.comment.strip():
             raise InputError("the comment is empty; write one")
         if len(self.comment) > _MAX_COMMENT:
             raise InputError(f"the comment has over {_MAX_COMMENT} characters; shorten it")
@@ -101,7 +92,7 @@ def answer_alarm(connection: Connection, scope: Scope, answer: Answer) -> int | 
         if _same(last, answer):
             return int(last.id)
         raise ChangedMeanwhile(last.author, last.action)
-    if answer.action in VERDICTS:
+    if answer.act in VERDICTS:
         _label(connection, alarm, answer)
     return int(last.id)
 
@@ -114,7 +105,7 @@ def _unless_changed(answer: Answer) -> Select[str, str, datetime, str, datetime,
     )
     return select(
         literal(answer.alarm_id),
-        literal(answer.action.value),
+        literal(answer.act.value),
         bindparam("at", answer.at, UtcTime),
         literal(answer.author),
         bindparam("until", answer.until, UtcTime),
@@ -137,7 +128,7 @@ def _last(connection: Connection, alarm_id: str) -> Row[tuple[object, ...]]:
 
 def _same(last: Row[tuple[object, ...]], answer: Answer) -> bool:
     kept = (last.action, last.author, last.comment)
-    return kept == (answer.action.value, answer.author, answer.comment)
+    return kept == (answer.act.value, answer.author, answer.comment)
 
 
 def _label(connection: Connection, alarm: Row[tuple[object, ...]], answer: Answer) -> None:
@@ -149,7 +140,7 @@ def _label(connection: Connection, alarm: Row[tuple[object, ...]], answer: Answe
         start=alarm.window_start or alarm.raised_at,
         end=max(alarm.raised_at, alarm.cleared_at or alarm.raised_at),
         fault=alarm.fault,
-        verdict=VERDICTS[answer.action],
+        verdict=VERDICTS[answer.act],
         author=answer.author,
         written_at=answer.at,
         alarm_id=answer.alarm_id,

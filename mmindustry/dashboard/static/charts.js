@@ -8,6 +8,18 @@
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
   function text(value, unit) { return value === null || value === undefined ? "–" : value.toFixed(unit === "%" ? 0 : 1) + (unit ? " " + unit : ""); }
 
+  var day = uPlot.fmtDate("{YYYY}-{MM}-{DD}"), minute = uPlot.fmtDate("{HH}:{mm}"), second = uPlot.fmtDate("{HH}:{mm}:{ss}");
+  function times(ticks, step, zone) {
+    var before = "";
+    return ticks.map(function (tick) {
+      var there = uPlot.tzDate(new Date(tick * 1e3), zone), date = day(there);
+      if (step >= 86400) { return date; }
+      var shown = (step < 60 ? second : minute)(there) + (date === before ? "" : "\n" + date);
+      before = date;
+      return shown;
+    });
+  }
+
   function bands(chart, data) {
     return function (u) {
       var ctx = u.ctx, left = u.bbox.left, top = u.bbox.top, width = u.bbox.width, height = u.bbox.height;
@@ -36,7 +48,7 @@
       scales: { y: { range: chart.range } },
       legend: { live: true },
       axes: [
-        Object.assign({}, axis, { values: [[3600 * 24, "{YYYY}-{MM}-{DD}"], [3600, "{HH}:{mm}\n{YYYY}-{MM}-{DD}", null, null, "{HH}:{mm}", null, null, null, 1], [60, "{HH}:{mm}\n{YYYY}-{MM}-{DD}", null, null, "{HH}:{mm}", null, null, null, 1], [1, "{HH}:{mm}:{ss}\n{YYYY}-{MM}-{DD}", null, null, "{HH}:{mm}:{ss}", null, null, null, 1]] }),
+        Object.assign({}, axis, { values: function (u, ticks, place, space, step) { return times(ticks, step, data.zone); } }),
         Object.assign({}, axis, { size: 56, values: function (u, ticks) { return ticks.map(function (v) { return v + (chart.unit ? " " + chart.unit : ""); }); } })
       ],
       series: [{ label: data.zone, value: function (u, v) { return v === null ? "–" : uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}")(uPlot.tzDate(new Date(v * 1e3), data.zone)); } }].concat(chart.series.map(function (one, i) {

@@ -49,6 +49,7 @@ class WindowDetail:
     end: datetime
     revision: int
     partition: int
+    era: int
     cut: Mapping[str, int]
     evidence: tuple[Evidence, ...]
     dead: frozenset[int]
@@ -103,6 +104,7 @@ def _detail(
         end=row.end,
         revision=row.revision,
         partition=row.partition,
+        era=row.era,
         cut=row.cut,
         evidence=tuple(_evidence(item) for item in row.evidence),
         dead=frozenset(n for n, item in enumerate(row.evidence) if item.get("dead")),

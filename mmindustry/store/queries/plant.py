@@ -1,6 +1,6 @@
 """The plant as people know it: sites with their zone, assets, sensors, who is unregistered."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,8 +56,16 @@ class SensorRow:
     valid_to: datetime | None
 
 
-def read_names(connection: Connection, scope: Scope) -> PlantNames:
-    """Return the names and zones of the sites, areas and lines that the scope touches."""
+def read_names(
+    connection: Connection, scope: Scope, *, of_assets: Collection[str] = ()
+) -> PlantNames:
+    """Return the names and zones of the sites, areas and lines that the scope touches.
+
+    Args:
+        connection: An open connection.
+        scope: What the reader may see.
+        of_assets: Assets whose names are wanted too.
+    """
     zones: dict[str, str] = {}
     names: dict[str, str] = {}
     for row in connection.execute(select(sites)):
@@ -67,6 +75,11 @@ def read_names(connection: Connection, scope: Scope) -> PlantNames:
     for row in connection.execute(select(places.c.path, places.c.name)):
         if scope.allows(row.path) or Scope(row.path).allows(scope.prefix):
             names[row.path] = row.name
+    wanted = select(assets.c.asset, assets.c.name).where(
+        assets.c.asset.in_(list(of_assets)), scope.covers(assets.c.asset)
+    )
+    if of_assets:
+        names |= {row.asset: row.name for row in connection.execute(wanted)}
     return PlantNames(zones, names)
 
 

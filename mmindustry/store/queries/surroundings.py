@@ -67,8 +67,15 @@ def window_entries(connection: Connection, window: WindowDetail) -> tuple[EntryR
         .order_by(entries.c.end.desc(), entries.c.time.desc(), entries.c.source)
         .limit(_MAX_CANDIDATES)
     )
-    known = [row for row in connection.execute(query) if row.offset < window.cut.get(row.topic, 0)]
+    known = [row for row in connection.execute(query) if _is_below_cut(row, window)]
     return tuple(_entry(row) for row in known[:_MAX_ENTRIES])
+
+
+def _is_below_cut(row: Row[tuple[object, ...]], window: WindowDetail) -> bool:
+    """Return whether a row was known when the window closed; offsets compare within one era."""
+    if row.era != window.era:
+        return bool(row.era < window.era)
+    return bool(row.offset < window.cut.get(row.topic, 0))
 
 
 def asset_entries(
@@ -112,7 +119,7 @@ def window_states(connection: Connection, window: WindowDetail) -> tuple[StateRo
     return tuple(
         StateRow(r.source, r.time, r.running, r.speed_rpm, r.load_ratio)
         for r in connection.execute(query)
-        if r.offset < window.cut.get(r.topic, 0)
+        if _is_below_cut(r, window)
     )
 
 

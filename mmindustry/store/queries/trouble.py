@@ -39,11 +39,13 @@ class DeadLetterRow:
     value_bytes: int
     append_time: datetime
     written_at: datetime
+    era: int
 
 
 _GAP_ORDER = (gaps.c.started, gaps.c.partition, gaps.c.asset, gaps.c.source, gaps.c.kind)
 _LETTER_ORDER = (
     dead_letters.c.written_at,
+    dead_letters.c.era,
     dead_letters.c.topic,
     dead_letters.c.partition,
     dead_letters.c.offset,
@@ -109,7 +111,7 @@ def list_dead_letters(
     key_column = func.coalesce(dead_letters.c.key, "")
     query = select(dead_letters).where(scope.covers(key_column))
     if after:
-        key = read_cursor(after, (datetime, str, int, int))
+        key = read_cursor(after, (datetime, int, str, int, int))
         query = query.where(beyond(_LETTER_ORDER, key, descending=True))
     query = query.order_by(*(column.desc() for column in _LETTER_ORDER)).limit(limit + 1)
     rows = [
@@ -125,10 +127,13 @@ def list_dead_letters(
             r.value_bytes,
             r.append_time,
             r.written_at,
+            r.era,
         )
         for r in connection.execute(query)
     ]
-    return cut_page(rows, limit, lambda row: (row.written_at, row.topic, row.partition, row.offset))
+    return cut_page(
+        rows, limit, lambda row: (row.written_at, row.era, row.topic, row.partition, row.offset)
+    )
 
 
 def count_dead_letters(connection: Connection, scope: Scope, *, since: datetime) -> int:
