@@ -1,7 +1,6 @@
 """The alarm rules: a fold over predictions in order of window end, its state kept in the record."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from mmindustry.alerting.gaps import gap_transitions
 from mmindustry.alerting.memory import AssetMemory, PolicyMemory
@@ -27,6 +26,7 @@ from mmindustry.domain import (
     Failed,
     Gap,
     Prediction,
+    Priority,
 )
 
 Folded = tuple[list[AlarmTransition], list[AlarmState]]
@@ -103,9 +103,7 @@ class Rules:
             if not self._is_active(memory, score) and self._would_raise(recent, score)
         ]
         for raised in transitions:
-            memory.late[raised.key.fault] = Track(
-                window=raised.key.window, raised_at=raised.raised_at
-            )
+            memory.late[raised.key.fault] = _standing(raised)
         after = self._state(asset)
         return transitions, [after] if after != before else []
 
@@ -169,7 +167,7 @@ def _advance(
         moved, change = advance(track, score.value, score.limits, is_sound=score.is_sound)
         if change is Change.RAISED:
             raised = _transition(prediction, score, change)
-            moved = replace(moved, window=raised.key.window, raised_at=raised.raised_at)
+            moved = _standing(raised)
             changes.append(raised)
         elif change is Change.CLEARED:
             changes.append(_transition(prediction, score, change, raised=track))
@@ -177,6 +175,16 @@ def _advance(
         if moved.is_blank:
             del memory.tracks[score.track]
     return changes
+
+
+def _standing(raised: AlarmTransition) -> Track:
+    """Return the track of an alarm just raised."""
+    return Track(
+        window=raised.key.window,
+        raised_at=raised.raised_at,
+        priority=raised.priority.value,
+        source=raised.source,
+    )
 
 
 def _clear_late(
@@ -205,21 +213,22 @@ def _transition(
     raised: Track | None = None,
     late: bool = False,
 ) -> AlarmTransition:
-    """Return the transition; a clear repeats the key and the time of its raise."""
-    window = prediction.window.id
+    """Return the transition; a clear repeats its raise: key, time, priority and source."""
+    window, raised_at, priority = prediction.window.id, prediction.end, score.priority
+    source = score.source if score.fault in {SENSOR_QUALITY, NOVELTY} else ""
     if score.fault == SENSOR_QUALITY:
         window = f"{window}@{score.source}"
-    raised_at = prediction.end
     if raised is not None and raised.window is not None and raised.raised_at is not None:
         window, raised_at = raised.window, raised.raised_at
+        priority, source = Priority(raised.priority), raised.source
     return AlarmTransition(
         key=AlarmKey(prediction.window.asset, score.fault, window),
         change=change,
         at=prediction.end,
         raised_at=raised_at,
-        priority=score.priority,
+        priority=priority,
         score=score.value,
-        source=score.source if score.fault in {SENSOR_QUALITY, NOVELTY} else "",
+        source=source,
         window=prediction.window,
         bundle=prediction.bundle,
         late=late,

@@ -21,12 +21,15 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Track:
     """What is remembered of one fault: the last votes while inactive, the windows in a row below
-    the off threshold while active. `window` names the alarm that is active, None = none."""
+    the off threshold while active. `window` names the alarm that is active, None = none; its
+    priority and source are told again when it clears."""
 
     votes: tuple[int, ...] = ()
     calm: int = 0
     window: str | None = None
     raised_at: datetime | None = None
+    priority: str = ""
+    source: str = ""
 
     @property
     def is_blank(self) -> bool:
@@ -38,7 +41,8 @@ class Track:
         if self.window is None or self.raised_at is None:
             return {"votes": list(self.votes)}
         at = self.raised_at.isoformat()
-        return {"window": self.window, "raised_at": at, "calm": self.calm}
+        told = {"priority": self.priority, "source": self.source}
+        return {"window": self.window, "raised_at": at, "calm": self.calm, **told}
 
     @classmethod
     def from_json(cls, memory: Mapping[str, object]) -> "Track":
@@ -50,6 +54,8 @@ class Track:
             calm=int(str(memory["calm"])),
             window=str(memory["window"]),
             raised_at=datetime.fromisoformat(str(memory["raised_at"])),
+            priority=str(memory["priority"]),
+            source=str(memory["source"]),
         )
 
 

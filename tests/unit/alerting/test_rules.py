@@ -266,6 +266,21 @@ def test_high_risk_makes_high_priority() -> None:
     assert urgent.transitions[0].priority is Priority.HIGH
 
 
+def test_clear_repeats_what_its_raise_said_of_priority_and_source() -> None:
+    record = Record()
+    record.fold([prediction(k, 0.9, risk=0.8) for k in range(3)])
+    odd, even = {"audio": 0.0001, "image": 1.0}, {"audio": 1.0, "image": 0.9}
+    record.fold([prediction(3 + k, 0.0) for k in range(3)])
+    record.fold([prediction(6 + k, 0.0, novelty=odd, profile="v") for k in range(8)])
+    record.crash()
+    record.fold([prediction(14 + k, 0.0, novelty=even, profile="v") for k in range(40)])
+
+    told = [(t.key, t.priority, t.source, t.raised_at) for t in record.transitions]
+    assert told[0] == told[1]
+    assert told[2] == told[3]
+    assert told[2][2] == "audio"
+
+
 def test_alarm_carries_the_evidence_it_rests_on() -> None:
     record = Record()
 
