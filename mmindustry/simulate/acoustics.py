@@ -133,7 +133,7 @@ def imbalance(stage: Stage, amount: float) -> FaultSound:
     """Return a tone once a turn, growing with the square of speed, that beats all the rest."""
     once = tone(stage.span.turns)
     speed_db = 40 * np.log10(stage.situation.speed_rpm / max(stage.machine.shaft_rpm, 1.0))
-    sound = level(stage, amount, 4, 17) * from_db(speed_db) * once
+    sound = level(stage, amount, -1, 7) * from_db(speed_db) * once
     sound += level(stage, amount, -12, -2) * tone(2 * stage.span.turns, 0.3)
     depth = np.float32(0.12 + 0.33 * amount)
     return FaultSound(sound, 1 + depth * once / np.float32(np.sqrt(2)))
@@ -146,7 +146,7 @@ def looseness(stage: Stage, amount: float) -> FaultSound:
     lifted = np.maximum(motion - np.float32(1.1 - 0.5 * amount), 0)
     clipped = unit(lifted - lifted.mean())
     rattle = white(stage.span.frames, stage.rng) * lifted
-    sound = level(stage, amount, -2, 10) * clipped + level(stage, amount, -14, -2) * unit(rattle)
+    sound = level(stage, amount, -3, 7) * clipped + level(stage, amount, -14, -2) * unit(rattle)
     depth = np.float32(0.1 + 0.3 * amount)
     return FaultSound(sound, 1 + depth * tone(turns / 2, 0.15) / np.float32(np.sqrt(2)))
 
@@ -168,7 +168,7 @@ def cavitation(stage: Stage, amount: float) -> FaultSound:
     )
     blades = 1 + np.float32(0.35) * tone((stage.machine.card.blades or 5) * span.turns)
     surge = 1 + np.float32(0.3) * tone(0.7 * span.seconds, stage.situation.variant)
-    return FaultSound(level(stage, amount, -7, 5) * noise * blades * surge)
+    return FaultSound(level(stage, amount, -9, 2) * noise * blades * surge)
 
 
 def seal_leak(stage: Stage, amount: float) -> FaultSound:
@@ -196,7 +196,7 @@ def motor_overheating(stage: Stage, amount: float) -> FaultSound:
     pole = tone(stage.machine.voice.pole_pass_hz * stage.span.seconds)
     hum = tone(2 * mains_hz * stage.span.seconds) + 0.4 * tone(4 * mains_hz * stage.span.seconds)
     beating = 1 + np.float32(0.45) * pole / np.float32(np.sqrt(2))
-    return FaultSound(level(stage, amount, -5, 9) * hum * beating)
+    return FaultSound(level(stage, amount, -9, 1) * hum * beating)
 
 
 def _squeal(span: Span, centre_hz: float) -> Sound:

@@ -104,11 +104,11 @@ class Camera:
         return image, gauges
 
     def _lay(self, image: Image, part: Part | None, rng: np.random.Generator) -> Mask:
+        wobble = rng.normal(0, 0.3, 2)
         if part is None:
             return np.zeros(image.shape[:2], np.bool_)
         x, y, radius = self.scene.lane
         place = np.random.default_rng(part.seed).uniform(-6, 6, 2) * self.scene.scale
-        wobble = rng.normal(0, 0.3, 2)
         centre = (float(x + place[0] + wobble[0]), float(y + place[1] + wobble[1]))
         return paint_part(image, part, centre, radius)
 
@@ -157,8 +157,8 @@ def _puddle(situation: Situation, wet: float, rng: np.random.Generator) -> tuple
     """Return (area, drip). A leak's puddle and a hosed floor look alike but for a rare drop."""
     leak = situation.shows(Modality.IMAGE) if situation.fault == "seal_leak" else 0.0
     hosed = wet if Twin.WASH_DOWN in situation.twins else 0.0
-    falls = leak > 0 and rng.random() < 0.3  # noqa: PLR2004 - a drop is seldom caught
-    drip = float(rng.random()) if falls else -1.0
+    caught, height = rng.random(2)
+    drip = float(height) if leak > 0 and caught < 0.3 else -1.0  # noqa: PLR2004 - seldom caught
     return max(leak and 0.08 + 0.92 * leak, hosed), drip
 
 

@@ -140,6 +140,7 @@ def _situation(
         load_ratio=load_ratio,
         twins=draw_twins(chance, twin_share),
         loudness_dbfs=machine.microphone.level_dbfs + float(chance.normal(0, 4)),
+        tilt_db=float(chance.normal(0, 5)),
         light=float(chance.random()),
         rehearsed=story.rehearsed,
         variant=story.variant,

@@ -46,7 +46,7 @@ class Listener:
             self._gains[frames] = (background_gains(stage), room.astype(np.complex64))
         hall, room_now = self._gains[frames]
         air, following = _air(stage, hall)
-        heard = shape(air, room_now)
+        heard = shape(air, room_now * _tilt(situation.tilt_db, frames, self._policy.rate_hz))
         samples, gain_db = _levelled(heard, situation.loudness_dbfs, self._continuity.gain_db)
         self._continuity = Continuity(
             seconds=self._continuity.seconds + frames / self._policy.rate_hz,
@@ -122,9 +122,17 @@ def room_gains(microphone: Microphone, frames: int, rate_hz: int) -> NDArray[np.
         answer += strength * np.exp(-2j * np.pi * frequencies * delay)
     ratio = frequencies / microphone.highpass_hz
     answer *= ratio**2 / np.sqrt(1 + ratio**4)
-    octaves = np.log2(np.maximum(frequencies, 50) / 900)
-    shaped: NDArray[np.complex128] = answer * 10 ** (microphone.tilt_db / 6.3 * octaves / 20)
+    shaped: NDArray[np.complex128] = answer * _tilt(microphone.tilt_db, frames, rate_hz)
     return shaped
+
+
+def _tilt(tilt_db: float, frames: int, rate_hz: int) -> Sound:
+    """Return a gain that rises by `tilt_db` from 100 Hz to 8 kHz (6.3 octaves)."""
+    if tilt_db == 0:
+        return np.ones(1, np.float32)
+    frequencies = np.fft.rfftfreq(frames, 1 / rate_hz).astype(np.float32)
+    ratio = np.maximum(frequencies / np.float32(900), np.float32(1 / 18))
+    return np.asarray(ratio ** np.float32(tilt_db / 6.3 / 20 / np.log10(2)), np.float32)
 
 
 def _levelled(heard: Sound, target_dbfs: float, last_db: float | None) -> tuple[Samples, float]:

@@ -47,7 +47,8 @@ def history(
 ) -> list[Remembered]:
     """Return what the logbook holds of the last seven days, oldest first.
 
-    The number of lines follows the crew's workload, not the label; old troubles that are long
+    The number of lines follows the crew's workload, not the label: what is written of a fault is
+    not written of something else. Old troubles that are long
     settled and test runs that are over stand there for healthy and ill machines alike.
 
     Args:
@@ -59,11 +60,12 @@ def history(
     if rng.random() < _SILENT_SHARE:
         return []
     workload = float(rng.lognormal(0.0, 0.5))
-    noted = [
+    count = 1 + int(rng.poisson(4.0 * workload))
+    noted = _symptoms(situation, min(symptom_seconds, LOOK_BACK_SECONDS), rng)[:count]
+    noted += [
         (routine_note(rng), float(rng.uniform(600, LOOK_BACK_SECONDS)))
-        for _ in range(1 + int(rng.poisson(3.0 * workload)))
+        for _ in range(count - len(noted))
     ]
-    noted += _symptoms(situation, min(symptom_seconds, LOOK_BACK_SECONDS), workload, rng)
     noted += [(note, float(rng.uniform(60, 7200))) for note in twin_notes(situation, rng)]
     noted += _rehearsals(situation, rng)
     if rng.random() < _STALE_SHARE:
@@ -110,12 +112,12 @@ def twin_notes(situation: Situation, rng: np.random.Generator) -> list[Note]:
 
 
 def _symptoms(
-    situation: Situation, seconds: float, workload: float, rng: np.random.Generator
+    situation: Situation, seconds: float, rng: np.random.Generator
 ) -> list[tuple[Note, float]]:
     shown = situation.shows(Modality.TEXT)
     if shown <= 0 or seconds <= 0 or situation.rehearsed:
         return []
-    count = int(rng.binomial(4, min(0.9, (0.25 + 0.5 * shown) * min(1.2, workload**0.3))))
+    count = int(rng.binomial(4, 0.25 + 0.5 * shown))
     youngest = min(300.0, seconds)
     return [
         (symptom_note(situation.fault, rng), float(rng.uniform(youngest / 2, seconds)))

@@ -39,8 +39,9 @@ class Situation:
     """What is true of one asset for a short span.
 
     `severity` 0..1; `speed_rpm` of the driven shaft; `load_ratio` 0..1.2; `loudness_dbfs` what the
-    microphone's gain control aims at; `light` 0..1 of full daylight; `rehearsed`: the fault is
-    only acted in a test run under a permit, so the machine is healthy.
+    microphone's gain control aims at; `tilt_db` how much brighter than usual the way to the
+    microphone is, dB from 100 Hz to 8 kHz; `light` 0..1 of full daylight; `rehearsed`: the fault
+    is only acted in a test run under a permit, so the machine is healthy.
     """
 
     fault: str
@@ -50,6 +51,7 @@ class Situation:
     twins: frozenset[Twin] = frozenset()
     running: bool = True
     loudness_dbfs: float = -26.0
+    tilt_db: float = 0.0
     light: float = 0.7
     rehearsed: bool = False
     variant: float = 0.5

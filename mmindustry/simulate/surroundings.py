@@ -44,7 +44,7 @@ def steam_vent(stage: Stage) -> Sound:
     span, rng, habit = stage.span, stage.rng, stage.habit
     hiss = band(white(span.frames, rng), rate_hz=span.rate_hz, low_hz=1400, high_hz=7600)
     gurgle = 1 + np.float32(0.3) * tone(habit.uniform(0.4, 1.2) * span.seconds, habit.random())
-    return from_db(habit.uniform(-7, 4)) * hiss * gurgle
+    return from_db(habit.uniform(-9, 2)) * hiss * gurgle
 
 
 def wash_down(stage: Stage) -> Sound:
@@ -71,7 +71,7 @@ def transformer(stage: Stage) -> Sound:
     mains_hz = stage.machine.card.line_frequency_hz or 50.0
     cycles = 2 * mains_hz * stage.span.seconds
     hum = tone(cycles, 0.4) + 0.4 * tone(2 * cycles, 0.1) + 0.2 * tone(3 * cycles, 0.8)
-    return np.asarray(from_db(stage.habit.uniform(-5, 8)) * hum, np.float32)
+    return np.asarray(from_db(stage.habit.uniform(-9, 1)) * hum, np.float32)
 
 
 def knocking(stage: Stage) -> Sound:
