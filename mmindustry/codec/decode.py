@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from mmindustry.codec.encode import Content
 from mmindustry.codec.envelope import TYPES, Envelope, read_envelope
 from mmindustry.codec.images import decode_frame
 from mmindustry.codec.partition import partition_of
@@ -15,18 +16,15 @@ from mmindustry.domain import (
     Chunk,
     DeadLetter,
     Event,
-    Frame,
     LogEntry,
     Message,
     Modality,
-    OperatingState,
 )
 from mmindustry.errors import DecodeError
 
 STAGE = "decode"
 """The stage that these dead letters name."""
 
-Content = Frame | Chunk | LogEntry | OperatingState
 _Decoder = Callable[[bytes, str | None, CodecPolicy], tuple[Content, tuple[str, ...]]]
 _DECODERS: Mapping[Modality, _Decoder] = {
     Modality.IMAGE: decode_frame,

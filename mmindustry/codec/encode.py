@@ -22,6 +22,9 @@ from mmindustry.domain import (
 )
 from mmindustry.errors import InputError
 
+Content = Frame | Chunk | LogEntry | OperatingState
+"""What an event may carry."""
+
 
 class Encoded(NamedTuple):
     """What goes onto the wire: what `Publisher.send` takes. The partition is the key's."""
@@ -44,7 +47,7 @@ _TYPES: Mapping[type, tuple[bytes, Modality]] = {
 
 
 def encode(
-    content: Frame | Chunk | LogEntry | OperatingState,
+    content: Content,
     *,
     event_id: str,
     source: str,
@@ -92,12 +95,12 @@ def encode_event(event: Event) -> Encoded:
     )
 
 
-def modality_of(content: Frame | Chunk | LogEntry | OperatingState) -> Modality:
+def modality_of(content: Content) -> Modality:
     """Return the modality that `content` belongs to."""
     return _TYPES[type(content)][1]
 
 
-def _payload(content: Frame | Chunk | LogEntry | OperatingState) -> tuple[bytes, str]:
+def _payload(content: Content) -> tuple[bytes, str]:
     """Return the value and its media type."""
     if isinstance(content, Frame | Chunk):
         return content.payload, content.content_type

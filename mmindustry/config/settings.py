@@ -10,6 +10,7 @@ from mmindustry.config.policy import RunPolicy
 from mmindustry.dashboard.policy import DashboardPolicy
 from mmindustry.features.policy import FeaturePolicy
 from mmindustry.fusion.policy import FusionPolicy
+from mmindustry.gateway.policy import FeedPolicy, GatewayPolicy
 from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.store.policy import (
     ArchivePolicy,
@@ -75,6 +76,12 @@ class Settings(BaseModel):
 
     dashboard: DashboardPolicy = DashboardPolicy()
     """The pages for people."""
+
+    gateway: GatewayPolicy = GatewayPolicy()
+    """The HTTP door for events."""
+
+    feed: FeedPolicy = FeedPolicy()
+    """How recorded files are played."""
 
     simulate: SimulatePolicy = SimulatePolicy()
     """The simulated plant."""

@@ -17,7 +17,7 @@ A frame, a sound, a log line and an operating state (`ce-id` unique within its `
 The whole event as one JSON document goes with `content-type: application/cloudevents+json`.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -25,13 +25,14 @@ from starlette.concurrency import run_in_threadpool
 
 from mmindustry import __version__
 from mmindustry.clock import Clock
+from mmindustry.codec.encode import Encoded
 from mmindustry.codec.policy import CodecPolicy
 from mmindustry.codec.reasons import REASONS
 from mmindustry.errors import DecodeError, DependencyDown
 from mmindustry.gateway.door import Accepted, accept
 from mmindustry.gateway.openapi import OPERATION
 from mmindustry.gateway.policy import GatewayPolicy
-from mmindustry.gateway.relay import Relay
+from mmindustry.gateway.relay import Delivery
 from mmindustry.telemetry.health import Health
 from mmindustry.telemetry.metrics import Metrics
 from mmindustry.telemetry.pages import answer
@@ -46,8 +47,20 @@ _UNSUPPORTED = frozenset(("content_type_unsupported", "image_unsupported", "audi
 _RETRY_SECONDS = "5"
 
 
+class Deliverer(Protocol):
+    """Makes accepted events durable: a `Relay`."""
+
+    def deliver(self, topic: str, encoded: Encoded) -> Delivery:
+        """Make one event durable and say where.
+
+        Raises:
+            PublishRefused: The stream will never take it.
+            DependencyDown: Neither stream nor spool takes it now.
+        """
+
+
 def create_app(
-    relay: Relay,
+    relay: Deliverer,
     *,
     policy: GatewayPolicy,
     codec: CodecPolicy,

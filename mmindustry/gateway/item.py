@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
-from mmindustry.codec.encode import Encoded, encode
+from mmindustry.codec.encode import Content, Encoded, encode
 from mmindustry.codec.rfc3339 import format_time
-from mmindustry.domain import Chunk, Frame, LogEntry, Modality, OperatingState
-
-Content = Frame | Chunk | LogEntry | OperatingState
+from mmindustry.domain import Modality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
