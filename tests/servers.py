@@ -16,6 +16,7 @@ from mmindustry.store.database import open_database
 from mmindustry.store.days import ensure_days
 from mmindustry.store.policy import StorePolicy
 from mmindustry.store.schema import upgrade
+from mmindustry.store.tables import metadata
 from mmindustry.testing import BEGINNING
 from tests.promises import missing
 
@@ -84,11 +85,22 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of a PostgreSQL database of this test's own, with our tables."""
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: str) -> Iterator[str]:
+    """The URL of the database that this session's tests use one after the other."""
     with fresh_database(postgres_server, TEMPLATE) as url:
         yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database with our tables, all of them empty."""
+    yield postgres_database
+    database = open_database(StorePolicy(url=postgres_database))
+    with database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    database.close()
 
 
 @pytest.fixture(scope="session")
