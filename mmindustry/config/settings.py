@@ -11,6 +11,7 @@ from mmindustry.dashboard.policy import DashboardPolicy
 from mmindustry.features.policy import FeaturePolicy
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.gateway.policy import FeedPolicy, GatewayPolicy
+from mmindustry.notify.policy import NotifyPolicy
 from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.store.policy import (
     ArchivePolicy,
@@ -73,6 +74,9 @@ class Settings(BaseModel):
 
     outbox: OutboxPolicy = OutboxPolicy()
     """How what leaves is tried again."""
+
+    notify: NotifyPolicy = NotifyPolicy()
+    """Where alarms are sent."""
 
     dashboard: DashboardPolicy = DashboardPolicy()
     """The pages for people."""

@@ -28,10 +28,9 @@ def run_all(loaded: Loaded, file: Path | None) -> None:
     with living("run", loaded) as life:
         family = Family(
             children_of(settings, file),
+            settings.run,
             clock=life.clock,
             log=life.log,
-            restart_limit=settings.run.restart_limit,
-            drain_seconds=settings.run.drain_seconds,
         )
         try:
             family.start()

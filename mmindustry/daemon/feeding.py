@@ -14,6 +14,7 @@ from mmindustry.gateway.plan import Plan, read_plan
 from mmindustry.gateway.policy import FeedPolicy
 from mmindustry.store.database import Database, open_database
 from mmindustry.store.plant import register_assets
+from mmindustry.store.schema import require_current
 from mmindustry.stream.admin import specs_of
 from mmindustry.stream.entry import open_admin, open_publisher
 
@@ -54,6 +55,7 @@ def run_feed(settings: Settings, wish: Wish, progress: Callable[[FeedReport], No
     with ExitStack() as stack:
         database = open_database(settings.store)
         stack.callback(database.close)
+        require_current(database)
         _make_topics(settings)
         publisher = open_publisher(settings.stream, clock=clock)
         stack.callback(publisher.close)

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
 
 from mmindustry.alerting.rules import Rules
 from mmindustry.codec.decode import decode
+from mmindustry.codec.restore import restore_event
+from mmindustry.config.settings import Settings
 from mmindustry.daemon.awaiting import await_record
 from mmindustry.daemon.building import Builder, Kitchen
 from mmindustry.daemon.failpoint import failpoint
@@ -22,6 +24,7 @@ from mmindustry.features.part import Guard
 from mmindustry.fusion.bundle import bundle_folder, check_window_length, read_bundle
 from mmindustry.fusion.predictor import FusionPredictor, open_predictor
 from mmindustry.pipeline import Outside, Pipeline, Verbs
+from mmindustry.revision import Reviser, RevisionVerbs
 from mmindustry.store.archive import open_archive
 from mmindustry.store.database import Database, open_database
 from mmindustry.store.recorder import Line, SqlRecorder
@@ -93,7 +96,7 @@ def open_line(life: Life, stack: ExitStack) -> OpenLine:
         dead_letters=dead_letters,
     )
     assembler = Assembler(settings.windowing)
-    verbs = _verbs(life, mind, marker, assembler=assembler)
+    verbs = _verbs(life, mind, marker, assembler=assembler, outside=outside)
     return OpenLine(
         pipeline=Pipeline(outside, verbs),
         source=source,
@@ -163,7 +166,21 @@ def _recorder(life: Life, database: Database, patience: Patience, bundle: str) -
         window_policy=life.settings.windowing.name,
         default_bundle=bundle,
     )
-    return SqlRecorder(database, line, life.settings.record, patience=patience, clock=life.clock)
+    policy = replace(life.settings.record, alarm_channels=_channels(life.settings))
+    return SqlRecorder(database, line, policy, patience=patience, clock=life.clock)
+
+
+def _channels(settings: Settings) -> tuple[str, ...]:
+    """Return the ways out that lead somewhere: no row is written for a receiver nobody has set."""
+    silent = {
+        name
+        for name, receivers in (
+            ("alertmanager", settings.notify.alertmanagers),
+            ("webhook", settings.notify.webhooks),
+        )
+        if not receivers
+    }
+    return tuple(name for name in settings.record.alarm_channels if name not in silent)
 
 
 def _marked(life: Life, mind: _Mind, marker: MappedMarker) -> MarkedPredictor:
@@ -177,7 +194,9 @@ def _marked(life: Life, mind: _Mind, marker: MappedMarker) -> MarkedPredictor:
     )
 
 
-def _verbs(life: Life, mind: _Mind, marker: MappedMarker, *, assembler: Assembler) -> Verbs:
+def _verbs(
+    life: Life, mind: _Mind, marker: MappedMarker, *, assembler: Assembler, outside: Outside
+) -> Verbs:
     settings = life.settings
     reading = partial(
         decode,
@@ -191,11 +210,24 @@ def _verbs(life: Life, mind: _Mind, marker: MappedMarker, *, assembler: Assemble
         guard=Guard(settings.features, marker),
         progressed=life.health.beat,
     )
+    rules = Rules(settings.alerting, lambda bundle: mind.thresholds.get(bundle, {}))
+    observer = StepObserver(life.metrics, life.clock)
+    reviser = Reviser(
+        outside,
+        RevisionVerbs(
+            restore=partial(restore_event, policy=settings.codec),
+            build=builder.build,
+            judge=rules,
+            look_back=settings.alerting.n,
+            observe=observer.observe,
+        ),
+    )
     return Verbs(
         decode=counted(reading, life.metrics),
         assembler=assembler,
         build=builder.build,
-        rules=Rules(settings.alerting, lambda bundle: mind.thresholds.get(bundle, {})),
-        observe=StepObserver(life.metrics, life.clock).observe,
+        rules=rules,
+        revise=reviser.revise,
+        observe=observer.observe,
         failpoint=failpoint(os.environ),
     )

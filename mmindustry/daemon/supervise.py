@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from mmindustry.clock import Clock
+from mmindustry.config.policy import RunPolicy
 from mmindustry.daemon.life import PARENT
 from mmindustry.daemon.stop import Stop
 
@@ -36,16 +37,18 @@ class Family:
     def __init__(
         self,
         children: Sequence[Child],
+        policy: RunPolicy,
         *,
         clock: Clock,
         log: FilteringBoundLogger,
-        restart_limit: int,
-        drain_seconds: float,
+        heard: bool = True,
     ) -> None:
+        """Take the children in; `heard`: what they print on stdout is shown."""
+        self._limit = policy.restart_limit
+        self._drain = policy.drain_seconds
         self._clock = clock
         self._log = log
-        self._limit = restart_limit
-        self._drain = drain_seconds
+        self._stdout = None if heard else subprocess.DEVNULL
         self._members = [_Member(child) for child in children]
         self.given_up = ""
 
@@ -94,6 +97,7 @@ class Family:
             [sys.executable, "-m", "mmindustry", *member.child.arguments],
             env={**os.environ, **member.child.environment, PARENT: str(os.getpid())},
             stdin=subprocess.DEVNULL,
+            stdout=self._stdout,
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends us in order
         )
         self._log.info("child_started", child=member.child.name, pid=member.running.pid)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmindustry.clock import SystemClock
+from mmindustry.config.policy import RunPolicy
 from mmindustry.daemon.stop import Stop
 from mmindustry.daemon.supervise import Child, Family
 from mmindustry.telemetry.logs import open_log
@@ -37,7 +38,8 @@ os.kill(os.getpid(), 9)
 def family(*children: Child, restart_limit: int = 5) -> Family:
     clock = SystemClock()
     log = open_log(TelemetryPolicy(), StringIO(), clock)
-    return Family(children, clock=clock, log=log, restart_limit=restart_limit, drain_seconds=5)
+    policy = RunPolicy(restart_limit=restart_limit, drain_seconds=5)
+    return Family(children, policy, clock=clock, log=log, heard=False)
 
 
 def until(claim: Callable[[], bool], *, seconds: float = 15) -> None:

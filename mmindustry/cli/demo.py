@@ -1,0 +1,100 @@
+"""`mmindustry demo`."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmindustry.cli.exits import Exit
+from mmindustry.cli.options import AsJson
+from mmindustry.errors import InputError
+
+if TYPE_CHECKING:
+    from mmindustry.daemon.demo import Report, SeenAlarm
+
+_PATIENCE_SECONDS = 180.0
+
+
+def demo(
+    until_alarm: Annotated[
+        bool,
+        typer.Option("--until-alarm", help="End at the first alarm; 0 if it is the right one."),
+    ] = False,
+    healthy: Annotated[bool, typer.Option("--healthy", help="No fault comes.")] = False,
+    lasting: Annotated[
+        str, typer.Option("--for", help="End after this time, such as 120s; empty: at Ctrl-C.")
+    ] = "",
+    port: Annotated[int, typer.Option(help="Of the dashboard; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another number, another plant.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Show a whole plant on this machine: simulated, watched, judged, in a browser.
+
+    Nothing is downloaded, nothing is kept; Ctrl-C ends it all.
+
+    Example: mmindustry demo --until-alarm
+
+    Example: mmindustry demo --healthy --for 120s
+    """
+    seconds = _seconds(lasting)
+    from mmindustry.daemon.demo import Wish, run_demo
+
+    wish = Wish(
+        until_alarm=until_alarm,
+        healthy=healthy,
+        seconds=seconds or (_PATIENCE_SECONDS if until_alarm else None),
+        port=port,
+        seed=seed,
+    )
+    report = run_demo(wish, ready=_ready, raised=_raised)
+    if until_alarm or seconds or as_json:
+        _print(report, as_json=as_json)
+    right = report.is_as_scripted and (bool(report.alarms) or not until_alarm)
+    if (until_alarm or seconds) and not right:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _ready(url: str) -> None:
+    print(f"dashboard: {url}", flush=True)
+    print("Ctrl-C ends the demo and removes what it made.", file=sys.stderr)
+
+
+def _raised(alarm: "SeenAlarm") -> None:
+    print(
+        f"alarm after {alarm.after_seconds:.1f} s: {alarm.fault} at {alarm.asset} "
+        f"({alarm.priority}, window ended {alarm.at.isoformat(timespec='seconds')})",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _print(report: "Report", *, as_json: bool) -> None:
+    first = report.alarms[0] if report.alarms else None
+    facts = {
+        "alarms": len(report.alarms),
+        "seconds_to_alarm": round(first.after_seconds, 1) if first else None,
+        "asset": first.asset if first else None,
+        "fault": first.fault if first else None,
+        "alarm_at": first.at.isoformat() if first else None,
+        "onset": report.onset.isoformat() if report.onset else None,
+        "scripted_asset": report.asset or None,
+        "scripted_fault": report.fault or None,
+        "as_scripted": report.is_as_scripted,
+        "seconds": round(report.seconds, 1),
+    }
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        print("\n".join(f"{name}: {'-' if v is None else v}" for name, v in facts.items()))
+
+
+def _seconds(told: str) -> float | None:
+    from mmindustry.config.units import parse_duration
+
+    if not told:
+        return None
+    try:
+        return parse_duration(told)
+    except ValueError as error:
+        raise InputError(f"--for {told}: {error}; write it as 120s or 2m") from error
