@@ -87,3 +87,15 @@ class PublishRefused(MmindustryError):  # noqa: N818 - an answer, not a mistake 
     """The stream refuses a message for good (too large, for one); a further try is useless."""
 
     code = "publish_refused"
+
+
+class DeliveryRefused(MmindustryError):  # noqa: N818 - an answer, not a mistake of ours
+    """A destination of notifications is not allowed; trying again is useless."""
+
+    code = "delivery_refused"
+
+
+class DeliveryFailed(MmindustryError):  # noqa: N818 - what is so, not a mistake
+    """A destination of notifications was out of reach or answered badly; try again later."""
+
+    code = "delivery_failed"

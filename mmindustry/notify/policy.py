@@ -48,6 +48,8 @@ class NotifyPolicy:
     """Receivers of alarm changes; their names differ."""
     allow_cidrs: tuple[str, ...] = ()
     """Networks beyond the public internet that webhooks may reach, such as `10.20.0.0/16`."""
+    ca_file: str = ""
+    """PEM file of authorities to trust besides the system's, for https inside the plant."""
     timeout_seconds: float = 5.0
     """Longest one request may take from name look-up to answer; 0.1..60."""
     response_bytes: int = 65_536
@@ -98,6 +100,8 @@ def check_url(url: str, schemes: tuple[str, ...], name: str) -> None:
         raise ValueError(f"{name} names no host")
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"{name} must not carry a user name or password")
-    if any(c.isspace() or ord(c) < 0x20 for c in url):  # noqa: PLR2004 - control characters
+    if not url.isascii():
+        raise ValueError(f"{name} must be ASCII: write names in punycode, paths percent-encoded")
+    if any(c.isspace() or ord(c) < 0x20 for c in url):
         raise ValueError(f"{name} holds a blank or control character")
     _ = parts.port  # raises ValueError where it is no port

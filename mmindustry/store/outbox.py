@@ -127,6 +127,7 @@ def _body(row: Mapping[Any, Any]) -> Mapping[str, Any]:
         "change": Change.RAISED.value,
         "at": instant(row["raised_at"]),
         "raised_at": instant(row["raised_at"]),
+        "written_at": instant(row["written_at"]),
         "window_id": None,
         "evidence": row["evidence"] or {},
     }
