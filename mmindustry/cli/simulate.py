@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmindustry.simulate.plant import SimulatedPlant
 
 Story = Literal["plant", "demo", "healthy"]
+_MONTH_SECONDS = 30 * 86_400.0
 Shown = Literal["nothing", "messages", "episodes", "equipment"]
 
 
@@ -54,7 +55,7 @@ def simulate(
     if show == "equipment":
         print(json.dumps(plant.equipment(), indent=1))
     elif show == "episodes":
-        for episode in plant.episodes(until):
+        for episode in plant.episodes(until or _MONTH_SECONDS):
             print(json.dumps(episode.document()))
     else:
         sent = _play(loaded, plant, (pace, until), show=show, dry_run=dry_run)

@@ -5,7 +5,7 @@ asked, in any order, and the answer is the same.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,9 +25,6 @@ from mmindustry.simulate.seeds import generator
 from mmindustry.simulate.situation import Situation, Twin, draw_speed, draw_twins
 from mmindustry.simulate.truth import Episode
 from mmindustry.simulate.wire import later
-
-HORIZON_HOURS = 24 * 120.0
-"""How far ahead faults are drawn."""
 
 _TWIN_SLOT_SECONDS = 600.0
 _LOAD_SLOT_SECONDS = 300.0
@@ -70,17 +67,22 @@ class Agenda:
     policy: SimulatePolicy
     start: datetime
     script: Script | None = None
-    episodes: tuple[Episode, ...] = ()
+    _episodes: list[Episode] = field(default_factory=list)
+    _to_come: Iterator[Episode] = field(default_factory=lambda: iter(()))
     _slots: dict[tuple[str, int], object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Draw the faults, or take those of the script."""
+        """Take the faults of the script, or make ready to draw them."""
         if self.script is None:
-            self.episodes = tuple(_draw_episodes(self.machine, self.policy, self.start))
+            self._to_come = _draw_episodes(self.machine, self.policy, self.start)
+            self._episodes.append(next(self._to_come))
         else:
-            path = self.machine.path
-            mine = (e for e in self.script.episodes if e.asset == path)
-            self.episodes = tuple(sorted(mine, key=lambda episode: episode.onset))
+            mine = (e for e in self.script.episodes if e.asset == self.machine.path)
+            self._episodes = sorted(mine, key=lambda episode: episode.onset)
+
+    def episodes(self, until: datetime) -> tuple[Episode, ...]:
+        """Return the faults that begin at or before `until`, by onset, drawn as far as needed."""
+        return tuple(self._episodes[: self._begun(until)])
 
     def situation(self, at: float) -> Situation:
         """Return what is true `at` seconds after the start."""
@@ -105,8 +107,14 @@ class Agenda:
         return last if last is not None and moment <= last.last else None
 
     def _last_begun(self, moment: datetime) -> Episode | None:
-        place = bisect_right(self.episodes, moment, key=lambda episode: episode.onset)
-        return self.episodes[place - 1] if place else None
+        place = self._begun(moment)
+        return self._episodes[place - 1] if place else None
+
+    def _begun(self, moment: datetime) -> int:
+        """Return how many faults have begun by `moment`, drawing them where they aren't yet."""
+        while self.script is None and self._episodes[-1].onset <= moment:
+            self._episodes.append(next(self._to_come))
+        return bisect_right(self._episodes, moment, key=lambda episode: episode.onset)
 
     def running(self, at: float) -> bool:
         """Return whether the machine turns: not at night shifts off, short stops and repairs."""
@@ -200,13 +208,12 @@ def _daylight(moment: datetime) -> float:
     return float(0.5 - 0.5 * np.cos(hour / 12 * np.pi))
 
 
-def _draw_episodes(machine: Machine, policy: SimulatePolicy, start: datetime) -> list[Episode]:
-    """Return faults one after the other; three in ten are overhauled before they fail."""
+def _draw_episodes(machine: Machine, policy: SimulatePolicy, start: datetime) -> Iterator[Episode]:
+    """Yield faults one after the other for ever; three in ten are overhauled before they fail."""
     rng = generator(policy.seed, "agenda", machine.number)
     modes = list(CATALOGUE.values())
-    found: list[Episode] = []
     hours = draw_hours_to_onset(policy.fault_every_hours, rng) / policy.acceleration
-    while hours < HORIZON_HOURS:
+    while True:
         mode = modes[int(rng.integers(len(modes)))]
         onset = later(start, 3600 * hours)
         life = draw_life_hours(mode, rng) / policy.acceleration
@@ -219,7 +226,6 @@ def _draw_episodes(machine: Machine, policy: SimulatePolicy, start: datetime) ->
             decay=draw_decay(mode, rng),
             ended=later(onset, 3600 * life * share) if overhauled else None,
         )
-        found.append(episode)
+        yield episode
         well = _REPAIR_HOURS + draw_hours_to_onset(policy.fault_every_hours, rng)
         hours = (episode.last - start).total_seconds() / 3600 + well / policy.acceleration
-    return found

@@ -49,12 +49,10 @@ class SimulatedPlant:
         """Return the registry document for `mmindustry plant import`."""
         return equipment_of_fleet(self.fleet, self.policy)
 
-    def episodes(self, until_seconds: float | None = None) -> tuple[Episode, ...]:
-        """Return the faults that begin before `until_seconds`, by onset: the truth."""
-        found = [episode for agenda in self._agendas for episode in agenda.episodes]
-        if until_seconds is not None:
-            end = later(self.start, until_seconds)
-            found = [episode for episode in found if episode.onset < end]
+    def episodes(self, until_seconds: float = 30 * 86_400.0) -> tuple[Episode, ...]:
+        """Return the faults that begin within `until_seconds`, by onset: the truth."""
+        end = later(self.start, until_seconds)
+        found = [episode for agenda in self._agendas for episode in agenda.episodes(end)]
         return tuple(sorted(found, key=lambda episode: (episode.onset, episode.asset)))
 
     def emissions(self, until_seconds: float | None = None) -> Iterator[Emission]:
