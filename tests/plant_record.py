@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ ASSETS: Mapping[str, tuple[str, bool]] = {
     FOREIGN: ("输送机 7", True),
     "suzhou/filling/line-3/mixer-2": ("", False),
 }
-COLUMNS = tuple[Table, ...]
+WITH_MEDIA = (SICK, WELL, FOREIGN)
 
 
 @dataclass(slots=True)
@@ -102,10 +103,15 @@ def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]
         connection.execute(insert(table), alike)
 
 
-def fill_record(folder: Path, *, windows_each: int = 40) -> PlantRecord:
-    """Return a record in a fresh SQLite database under `folder`."""
+def make_record(folder: Path, *, windows_each: int = 12) -> PlantRecord:
+    """Return a filled record in a fresh SQLite database under `folder`."""
     database = open_database(StorePolicy(url=f"sqlite:///{folder / 'record.db'}"))
     metadata.create_all(database.engine)
+    return fill_record(database, windows_each=windows_each)
+
+
+def fill_record(database: Database, *, windows_each: int = 12) -> PlantRecord:
+    """Fill an empty record, whose tables are there, and return it."""
     record = PlantRecord(database, FakeStorage())
     _registry(record)
     for number, asset in enumerate(ASSETS):
@@ -196,7 +202,7 @@ def _history(record: PlantRecord, asset: str, number: int, count: int) -> None:
         start = first + step * LENGTH
         severity = _severity(asset, step, count)
         fault = "bearing_outer" if asset == SICK else "seal_leak"
-        newest = step >= count - 4
+        newest = step >= count - 2 and asset in WITH_MEDIA
         key = WindowKey(asset, POLICY, start)
         _window(record, key, (severity, fault, rng), with_media=newest)
     record.add(
@@ -346,6 +352,7 @@ def _item(shard: dict[Position, Media], source: str, at: datetime, media: Media)
     }
 
 
+@lru_cache(maxsize=256)
 def picture(severity: float, step: int, name: str) -> bytes:
     """Return a JPEG of a machine whose smoke grows with severity."""
     rng = np.random.default_rng(step)
@@ -368,7 +375,8 @@ def picture(severity: float, step: int, name: str) -> bytes:
     return cv2.imencode(".jpg", noisy)[1].tobytes()
 
 
-def tone(severity: float, step: int, *, rate: int = 16_000) -> bytes:
+@lru_cache(maxsize=256)
+def tone(severity: float, step: int, rate: int = 16_000) -> bytes:
     """Return one second of a machine's sound as WAV; a sick bearing knocks 90 times a second."""
     rng = np.random.default_rng(100 + step)
     t = np.arange(rate) / rate

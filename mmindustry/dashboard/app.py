@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope as AsgiScope
@@ -92,11 +92,15 @@ def create_app(
     protect(app, policy, clock)
     measure(app, metrics, clock)
     app.mount("/static", _Assets(directory=str(files("mmindustry.dashboard") / "static")))
-    for part in (make_lists(), alarms.router, series.router, live.router, about.router):
-        app.include_router(part)
-    for part in (media.router, windows.router, plant.router):
-        app.include_router(part)
+    for router in all_routers():
+        app.include_router(router)
     return app
+
+
+def all_routers() -> tuple[APIRouter, ...]:
+    """Return every router of the dashboard, the wider paths last."""
+    fixed = (make_lists(), alarms.router, series.router, live.router, about.router)
+    return (*fixed, media.router, windows.router, plant.router)
 
 
 def _looker(database: Database) -> Callable[[], Awaitable[str]]:

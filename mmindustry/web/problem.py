@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents, each with a bounded code and the request's id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from mmindustry.errors import DependencyDown, InputError, PublishRefused
 from mmindustry.web.headers import security_headers
 
-_CODES = {
+CODES: Mapping[int, str] = {
     400: "bad_request",
     401: "unauthorised",
     403: "forbidden",
@@ -29,6 +29,7 @@ _CODES = {
     431: "header_too_large",
     503: "unavailable",
 }
+"""HTTP status -> the bounded code of a problem that names none itself."""
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
@@ -38,7 +39,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         super().__init__(detail)
         self.status = status
         self.detail = detail
-        self.code = code or _CODES.get(status, "error")
+        self.code = code or CODES.get(status, "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def install_problems(app: FastAPI, *, page: Page | None = None) -> None:
 
     def answer(request: Request, status: int, detail: str, code: str = "") -> Response:
         document = ProblemDocument(
-            status, code or _CODES.get(status, "error"), detail, request_id(request)
+            status, code or CODES.get(status, "error"), detail, request_id(request)
         )
         wants_page = "text/html" in request.headers.get("accept", "")
         return page(request, document) if page and wants_page else problem_json(document)
