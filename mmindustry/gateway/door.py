@@ -12,18 +12,20 @@ from mmindustry.codec.decode import decode
 from mmindustry.codec.encode import Encoded
 from mmindustry.codec.envelope import TYPES, Envelope, read_envelope
 from mmindustry.codec.policy import CodecPolicy
+from mmindustry.codec.rfc3339 import format_time
 from mmindustry.domain import Message, Position
 from mmindustry.errors import DecodeError
 
 _PREFIX = "ce-"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """An event that the line will read: where it goes, how it is written there, its flags."""
+    """An event that the line will read: when it was, where it goes, how it is written there."""
 
     id: str
     source: str
+    time: str
     asset: str
     topic: str
     encoded: Encoded
@@ -47,6 +49,8 @@ def accept(
     told = _attributes(headers)
     now = clock.now()
     envelope = read_envelope(Message(Position("", 0, 0), None, body, told, now))
+    if envelope.time is None:  # it may wait in the spool: the stream's append time would lie
+        envelope = envelope._replace(time=format_time(now))
     topic = policy.topic_of(TYPES[envelope.type])
     encoded = _encoded(envelope, told)
     message = encoded.at(Position(topic, 0, 0), now)

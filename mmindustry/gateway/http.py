@@ -107,6 +107,7 @@ def create_app(
         told: dict[str, Any] = {
             "id": event.id,
             "source": event.source,
+            "time": event.time,
             "topic": event.topic,
             "partition": delivery.partition,
             "kept": delivery.kept,

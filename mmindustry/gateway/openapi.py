@@ -34,10 +34,15 @@ def _problem(description: str) -> dict[str, Any]:
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _RECEIPT = {
     "type": "object",
-    "required": ["id", "source", "topic", "partition", "kept", "flags"],
+    "required": ["id", "source", "time", "topic", "partition", "kept", "flags"],
     "properties": {
         "id": {"type": "string"},
         "source": {"type": "string"},
+        "time": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Event time; the gateway's clock where the event told none.",
+        },
         "topic": {"type": "string"},
         "partition": {"type": ["integer", "null"], "description": "null while it is spooled"},
         "kept": {"enum": ["stream", "spool"]},

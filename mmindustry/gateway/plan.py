@@ -156,6 +156,8 @@ def read_plan(path: Path) -> Plan:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise InputError(f"{place}: {error.problem}") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     try:
         plan = msgspec.convert(document, Plan)
     except msgspec.ValidationError as error:
@@ -208,8 +210,7 @@ class _Reader:
             raise InputError(f"a plan has at most {_PLAN_NODES} values, aliases included")
         self._lines.setdefault(where, node.start_mark.line + 1)
         if isinstance(node, MappingNode):
-            pairs = [(str(key.value), value) for key, value in node.value]
-            return {key: self.plain(value, f"{where}.{key}") for key, value in pairs}
+            return self._mapping(node, where)
         if isinstance(node, SequenceNode):
             return [self.plain(part, f"{where}[{i}]") for i, part in enumerate(node.value)]
         kind = _SCALARS.get(str(node.tag).removeprefix("tag:yaml.org,2002:"), str)
@@ -217,6 +218,15 @@ class _Reader:
             return kind(node.value)
         except ValueError as error:
             raise InputError(f"line {node.start_mark.line + 1}: {error}") from error
+
+    def _mapping(self, node: MappingNode, where: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            if name in found:
+                raise InputError(f"line {key.start_mark.line + 1}: `{name}` stands there twice")
+            found[name] = self.plain(value, f"{where}.{name}")
+        return found
 
 
 def _none(_: str) -> None:

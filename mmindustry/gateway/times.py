@@ -41,17 +41,21 @@ def parse_instant(text: str, form: str, zone: tzinfo) -> datetime:
     Raises:
         ValueError: `text` is no such time.
     """
-    text = text.strip()
+    try:
+        time = _named(text.strip(), form)
+        return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text.strip()!r} is no time of the form {form}: {error}") from error
+
+
+def _named(text: str, form: str) -> datetime:
+    """Return the time that `text` names, without a zone where it names none."""
     if form in ("unix", "unix_ms"):
         scale = 1_000_000 if form == "unix" else 1_000
-        count = round(float(text) * scale)
-        return datetime(1970, 1, 1, tzinfo=UTC) + count * _MICROSECOND
-    rfc3339 = form == "rfc3339"
-    time = datetime.fromisoformat(text) if rfc3339 else datetime.strptime(text, form)  # noqa: DTZ007 - the zone follows
-    try:
-        return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"{text!r} lies outside the years 1 to 9999") from error
+        return datetime(1970, 1, 1, tzinfo=UTC) + round(float(text) * scale) * _MICROSECOND
+    if form == "rfc3339":
+        return datetime.fromisoformat(text)
+    return datetime.strptime(text, form)  # noqa: DTZ007 - the plan's zone follows
 
 
 def parse_shift(text: str) -> timedelta:
