@@ -74,15 +74,16 @@ class DataSet:
         Raises:
             InputError: A label names a class the network does not know.
         """
-        faults, products = self.spec.faults, self.spec.products
+        faults = {name: at for at, name in enumerate(self.spec.faults)}
+        products: dict[str | None, int] = {None: -1}
+        products |= {name: at for at, name in enumerate(self.spec.products)}
         try:
-            fault = [faults.index(label.fault) for label in self.labels]
-            product = [
-                -1 if label.product is None else products.index(label.product)
-                for label in self.labels
-            ]
-        except ValueError as error:
-            raise InputError(f"labels: unknown class ({error}); known are {faults}") from error
+            fault = [faults[label.fault] for label in self.labels]
+            product = [products[label.product] for label in self.labels]
+        except KeyError as error:
+            raise InputError(
+                f"labels: unknown class {error}; train for it, or leave it out"
+            ) from error
         hours = [np.nan if label.hours is None else label.hours for label in self.labels]
         return Targets(
             fault=np.array(fault),
