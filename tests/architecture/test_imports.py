@@ -5,7 +5,8 @@ import resource
 import subprocess
 import sys
 
-WORKER = "mmindustry.daemon.worker"
+WORKER = "import mmindustry.daemon.line, mmindustry.daemon.worker, cv2, onnxruntime"
+NAIVE = "import torch, librosa; librosa.feature.melspectrogram; librosa.util.frame"
 
 
 def modules_after(statement: str) -> list[str]:
@@ -44,3 +45,17 @@ def test_importing_a_package_starts_no_thread() -> None:
     )
 
     subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True)
+
+
+def test_a_worker_imports_at_most_a_third_of_what_torch_and_librosa_cost() -> None:
+    ours = min(cpu_seconds(WORKER) for _ in range(3))
+    naive = min(cpu_seconds(NAIVE) for _ in range(2))
+
+    assert ours / naive <= 0.3
+
+
+def test_no_daemon_imports_torch_librosa_or_kafka_unasked() -> None:
+    names = ("line", "worker", "notifier", "dashboard", "gateway", "feeding", "demo", "all_in_one")
+    loaded = modules_after("\n".join(f"import mmindustry.daemon.{name}" for name in names))
+
+    assert {"torch", "librosa", "kafka", "transformers", "numba"}.isdisjoint(loaded)

@@ -28,14 +28,22 @@ def test_no_module_is_longer_than_the_hard_limit() -> None:
 
 def test_no_function_is_longer_than_the_hard_limit() -> None:
     long = {
-        f"{file.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.name}": lines_of(node)
         for file in modules()
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES
+        and lines_of(node) > FUNCTION_LINES
     }
 
     assert long == {}
+
+
+def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the lines of a function, its docstring excepted."""
+    span = (node.end_lineno or 0) - node.lineno + 1
+    first = node.body[0]
+    told = ast.get_docstring(node) is not None
+    return span - ((first.end_lineno or 0) - first.lineno + 1 if told else 0)
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
