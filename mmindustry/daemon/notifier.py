@@ -9,11 +9,8 @@ from mmindustry.daemon.awaiting import await_record
 from mmindustry.daemon.housekeeping import Housekeeper, keep_retention
 from mmindustry.daemon.life import Life, living
 from mmindustry.errors import Fenced
-from mmindustry.notify.alertmanager import AlertmanagerNotifier
 from mmindustry.notify.outbox import Count, run_notifier
-from mmindustry.notify.topic import TopicNotifier
-from mmindustry.notify.transport import Reach, Transport
-from mmindustry.notify.webhook import WebhookNotifier
+from mmindustry.notify.ways import make_notifiers
 from mmindustry.ports import Notifier
 from mmindustry.store.database import open_database
 from mmindustry.store.outbox import SqlOutbox
@@ -59,26 +56,8 @@ def _ways(life: Life, outbox: SqlOutbox, stack: ExitStack) -> Mapping[str, Notif
     policy, topics = settings.notify, settings.stream.topics
     publisher = open_publisher(settings.stream, clock=life.clock)
     stack.callback(publisher.close)
-    return {
-        "alertmanager": AlertmanagerNotifier(
-            policy, _transport(life, Reach(trusted=True)), life.clock, outbox.active
-        ),
-        "webhook": WebhookNotifier(
-            policy, _transport(life, Reach(allow_cidrs=policy.allow_cidrs)), life.clock
-        ),
-        topics.predictions: TopicNotifier(topics.predictions, publisher),
-        topics.alarms: TopicNotifier(topics.alarms, publisher),
-    }
-
-
-def _transport(life: Life, reach: Reach) -> Transport:
-    policy = life.settings.notify
-    return Transport(
-        clock=life.clock,
-        reach=reach,
-        timeout_seconds=policy.timeout_seconds,
-        response_bytes=policy.response_bytes,
-    )
+    leaving = (topics.predictions, topics.alarms)
+    return make_notifiers(policy, life.clock, active=outbox.active, publish=(publisher, leaving))
 
 
 def _patience(life: Life) -> Patience:

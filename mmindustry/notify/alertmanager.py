@@ -159,7 +159,9 @@ class AlertmanagerNotifier:
 
 
 def _together(answers: Sequence[Fate]) -> Fate:
-    """Return sent where one took it; refused where all said no for good."""
+    """Return sent where one took it, or none is set; refused where all said no for good."""
+    if not answers:
+        return Fate(sent=True, final=True, detail="shown only: no Alertmanager is set")
     sent = any(one.sent for one in answers)
-    detail = "; ".join(one.detail for one in answers) or "no Alertmanager is set"
+    detail = "; ".join(one.detail for one in answers)
     return Fate(sent=sent, final=sent or all(one.final for one in answers), detail=detail)

@@ -1,8 +1,7 @@
-"""Outbox rows -> the topics `mm.predictions` and `mm.alarms`, as CloudEvents 1.0 in binary mode."""
+"""Outbox rows -> the topics of predictions and alarms, as CloudEvents 1.0 in binary mode."""
 
 import json
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from mmindustry.domain import OutboxRow, Outcome
 from mmindustry.errors import DependencyDown, PublishRefused
@@ -10,13 +9,8 @@ from mmindustry.ports import Publisher
 
 Message = tuple[bytes, bytes, Sequence[tuple[str, bytes]]]
 
-TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "mm.alarms": "io.mmindustry.alarm.v1",
-        "mm.predictions": "io.mmindustry.prediction.v1",
-    }
-)
-"""Topic -> the CloudEvents type of what it carries."""
+ALARM_TYPE = "io.mmindustry.alarm.v1"
+PREDICTION_TYPE = "io.mmindustry.prediction.v1"
 
 _WHOLE_STREAM = "mmindustry"
 
@@ -48,7 +42,7 @@ class TopicNotifier:
             "ce_specversion": "1.0",
             "ce_id": f"{self._topic}/{row.id}",
             "ce_source": "mmindustry",
-            "ce_type": TYPES[self._topic],
+            "ce_type": ALARM_TYPE if "alarm" in row.body else PREDICTION_TYPE,
             "ce_time": time,
             "ce_subject": asset,
             "content-type": "application/json",

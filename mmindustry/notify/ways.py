@@ -1,13 +1,14 @@
 """The ways out that a policy asks for, made and ready."""
 
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from mmindustry.clock import Clock
+from mmindustry.errors import ConfigError
 from mmindustry.notify.alert import Body
 from mmindustry.notify.alertmanager import AlertmanagerNotifier
 from mmindustry.notify.policy import NotifyPolicy
-from mmindustry.notify.topic import TYPES, TopicNotifier
+from mmindustry.notify.topic import TopicNotifier
 from mmindustry.notify.transport import Reach, Transport
 from mmindustry.notify.webhook import WebhookNotifier
 from mmindustry.ports import Notifier, Publisher
@@ -18,33 +19,40 @@ def make_notifiers(
     clock: Clock,
     *,
     active: Callable[[], Iterable[Body]],
-    publisher: Publisher | None = None,
+    publish: tuple[Publisher, Sequence[str]],
 ) -> dict[str, Notifier]:
-    """Return channel -> its way out, for all that the policy sets.
+    """Return channel -> its way out; one that has no destination tells nobody and says so.
 
     Args:
         policy: Where to, and the limits.
         clock: Of the notifier's host.
         active: Gives the bodies of alarms that stand, from the record.
-        publisher: Into the stream, for the topics; None = they have no way out here.
+        publish: Into the stream, and the topics that go that way; a channel is named like its
+            topic.
 
     Raises:
-        FileNotFoundError: `ca_file` is not there.
+        ConfigError: `ca_file` is not there or holds no certificate.
     """
+    tls = _tls(policy)
+    # Alertmanagers are set by the plant's own engineers, mostly inside it: no address is closed.
+    inside = _transport(policy, clock, Reach(trusted=True), tls)
+    outside = _transport(policy, clock, Reach(allow_cidrs=policy.allow_cidrs), tls)
+    publisher, topics = publish
+    return {
+        "alertmanager": AlertmanagerNotifier(policy, inside, clock, active),
+        "webhook": WebhookNotifier(policy, outside, clock),
+        **{topic: TopicNotifier(topic, publisher) for topic in topics},
+    }
+
+
+def _tls(policy: NotifyPolicy) -> ssl.SSLContext:
     tls = ssl.create_default_context()
     if policy.ca_file:
-        tls.load_verify_locations(policy.ca_file)
-    found: dict[str, Notifier] = {}
-    if policy.alertmanagers:
-        # Set by the plant's own engineers and mostly inside the plant: no address is off limits.
-        transport = _transport(policy, clock, Reach(trusted=True), tls)
-        found["alertmanager"] = AlertmanagerNotifier(policy, transport, clock, active)
-    if policy.webhooks:
-        transport = _transport(policy, clock, Reach(allow_cidrs=policy.allow_cidrs), tls)
-        found["webhook"] = WebhookNotifier(policy, transport, clock)
-    if publisher is not None:
-        found |= {topic: TopicNotifier(topic, publisher) for topic in TYPES}
-    return found
+        try:
+            tls.load_verify_locations(policy.ca_file)
+        except OSError as error:  # ssl.SSLError is one too
+            raise ConfigError(f"notify.ca_file: {policy.ca_file}: {error}") from error
+    return tls
 
 
 def _transport(policy: NotifyPolicy, clock: Clock, reach: Reach, tls: ssl.SSLContext) -> Transport:

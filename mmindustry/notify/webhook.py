@@ -78,6 +78,6 @@ class WebhookNotifier:
 
 
 def _outcome(row: OutboxRow, answers: Sequence[tuple[bool, bool, str]]) -> Outcome:
-    detail = "; ".join(detail for _, _, detail in answers) or "no webhook is set"
-    sent = bool(answers) and all(taken for taken, _, _ in answers)
+    detail = "; ".join(detail for _, _, detail in answers) or "shown only: no webhook is set"
+    sent = all(taken for taken, _, _ in answers)
     return Outcome(row.id, sent=sent, final=all(final for _, final, _ in answers), detail=detail)

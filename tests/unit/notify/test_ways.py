@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from mmindustry.clock import SystemClock
 from mmindustry.domain import OutboxRow, Outcome
-from mmindustry.errors import DependencyDown, Fenced, PublishRefused
+from mmindustry.errors import ConfigError, DependencyDown, Fenced, PublishRefused
 from mmindustry.notify.outbox import carry, run_notifier
 from mmindustry.notify.policy import NotifyPolicy, WebhookTarget
 from mmindustry.notify.topic import TopicNotifier
@@ -264,15 +264,28 @@ def test_policy_makes_the_ways_out_it_names() -> None:
     target = WebhookTarget(name="x", url="https://x.io/")
     full = NotifyPolicy(alertmanagers=("http://127.0.0.1:9093",), webhooks=(target,))
 
-    none = make_notifiers(NotifyPolicy(), clock, active=list)
-    all_of = make_notifiers(full, clock, active=list, publisher=Stream())
+    made = make_notifiers(full, clock, active=list, publish=(Stream(), ["mm.alarms"]))
 
-    assert sorted(none) == []
-    assert sorted(all_of) == ["alertmanager", "mm.alarms", "mm.predictions", "webhook"]
+    assert sorted(made) == ["alertmanager", "mm.alarms", "webhook"]
 
 
-def test_missing_authority_file_is_told_at_once(tmp_path: Path) -> None:
-    policy = NotifyPolicy(ca_file=str(tmp_path / "none.pem"))
+def test_way_out_without_a_destination_shows_only_and_lets_no_row_pile_up() -> None:
+    ways = make_notifiers(NotifyPolicy(), SystemClock(), active=list, publish=(Stream(), []))
+    rows = [
+        m.row(k, m.body(at=SystemClock().now()), channel)
+        for k, channel in enumerate(("alertmanager", "webhook"))
+    ]
 
-    with pytest.raises(FileNotFoundError):
-        make_notifiers(policy, SystemClock(), active=list)
+    outcomes = carry(rows, ways, lambda *_: None)
+
+    assert fates(outcomes) == [(True, True)] * 2
+    assert all("shown only" in outcome.detail for outcome in outcomes)
+
+
+@pytest.mark.parametrize("name", ["none.pem", "words.pem"])
+def test_authority_file_without_a_certificate_is_told_at_once(tmp_path: Path, name: str) -> None:
+    (tmp_path / "words.pem").write_text("no certificate")
+    policy = NotifyPolicy(ca_file=str(tmp_path / name))
+
+    with pytest.raises(ConfigError, match=name):
+        make_notifiers(policy, SystemClock(), active=list, publish=(Stream(), []))
