@@ -98,6 +98,7 @@ def settings(folder: Path, port: int, controller: int, extra: Mapping[str, str])
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
         "message.max.bytes": str(32 * 1024 * 1024),
         "log.retention.check.interval.ms": "1000",
         "log.cleaner.enable": "false",

@@ -43,6 +43,21 @@ def check_counts(layouts: Mapping[str, TopicLayout], topics: Sequence[str]) -> N
         raise LayoutChanged(f"inputs need one partition count, but {listed}; {REMEDY}")
 
 
+def check_identity(claim: Claim, layouts: Mapping[str, TopicLayout], topics: Sequence[str]) -> None:
+    """Check that the topics are those the record knows, whatever they hold.
+
+    Raises:
+        LayoutChanged: A topic is missing or another one, counts differ or have changed.
+    """
+    check_counts(layouts, topics)
+    for name, known in _known(claim, topics).items():
+        if known.topic_id != layouts[name].fingerprint:
+            raise LayoutChanged(
+                f"topic {name} is {layouts[name].fingerprint} now, the record knows "
+                f"{known.topic_id} (id/partitions); {REMEDY}"
+            )
+
+
 def check_claim(claim: Claim, layouts: Mapping[str, TopicLayout], topics: Sequence[str]) -> None:
     """Check that the log is the one whose offsets the record keeps.
 
@@ -50,22 +65,16 @@ def check_claim(claim: Claim, layouts: Mapping[str, TopicLayout], topics: Sequen
         LayoutChanged: A topic is missing or another one, counts differ or have changed, or a log
             ends before what was read.
     """
-    check_counts(layouts, topics)
-    known = claim.progress.topics if claim.progress else {}
-    for name in topics:
-        if name in known:
-            _check_topic(layouts[name], known[name], claim.partition)
+    check_identity(claim, layouts, topics)
+    for name, known in _known(claim, topics).items():
+        end = layouts[name].ends[claim.partition]
+        if end < known.read_through:
+            raise LayoutChanged(
+                f"topic {name} partition {claim.partition} ends at {end}, before "
+                f"{known.read_through} that was read; {REMEDY}"
+            )
 
 
-def _check_topic(layout: TopicLayout, known: TopicProgress, partition: int) -> None:
-    if known.topic_id != layout.fingerprint:
-        raise LayoutChanged(
-            f"topic {layout.name} is {layout.fingerprint} now, the record knows "
-            f"{known.topic_id} (id/partitions); {REMEDY}"
-        )
-    end = layout.ends[partition]
-    if end < known.read_through:
-        raise LayoutChanged(
-            f"topic {layout.name} partition {partition} ends at {end}, before "
-            f"{known.read_through} that was read; {REMEDY}"
-        )
+def _known(claim: Claim, topics: Sequence[str]) -> dict[str, TopicProgress]:
+    progress = claim.progress.topics if claim.progress else {}
+    return {name: progress[name] for name in topics if name in progress}

@@ -10,37 +10,58 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import UnknownTopicOrPartitionError
 from kafka.structs import OffsetAndMetadata
 
-from mmindustry.stream.kafka.connect import connected
+from mmindustry.clock import Clock
+from mmindustry.errors import DependencyDown
+from mmindustry.stream.kafka.connect import connected, explained
 from mmindustry.stream.layout import TopicLayout
 from mmindustry.stream.policy import StreamPolicy
 
 _FETCH_BYTES = 1024 * 1024
 """Bytes of one partition in one answer; a larger message comes alone and whole."""
+_PATIENCE_SECONDS = 120.0
+"""Longest wait for a rebalance to end before joining anew."""
 _ASK_MS = 2000
 """Longest wait for where logs begin and end; a leader that is away holds its partition back."""
 
 
 class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # no types
-    """What the group said last. Written by the network thread, read by the line's."""
+    """What the group said last. Written by the network thread, read by the line's.
 
-    def __init__(self, on_assigned: Callable[[Iterable[TopicPartition]], None]) -> None:
+    A partition counts as held once it is assigned in all topics: a leader that does not know of a
+    new topic yet shares out the others, until it learns and does it again.
+    """
+
+    def __init__(
+        self, topics: Sequence[str], on_assigned: Callable[[Iterable[TopicPartition]], None]
+    ) -> None:
+        self._topics = set(topics)
         self._lock = threading.Lock()
         self._on_assigned = on_assigned
         self._held: tuple[int, ...] = ()
         self._changed = False
+        self._between = False
 
     def on_partitions_revoked(self, _revoked: Iterable[TopicPartition]) -> None:
         """Note that nothing is held any more."""
-        self._note(())
+        self._note((), between=True)
 
     def on_partitions_lost(self, _lost: Iterable[TopicPartition]) -> None:
         """Note that nothing is held any more."""
-        self._note(())
+        self._note((), between=True)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Pause what came, then note it."""
-        self._on_assigned(assigned)
-        self._note(place.partition for place in assigned)
+        places = set(assigned)
+        self._on_assigned(places)
+        everywhere = {place.partition for place in places}
+        for topic in self._topics:
+            everywhere &= {place.partition for place in places if place.topic == topic}
+        self._note(everywhere, between=False)
+
+    def is_between(self) -> bool:
+        """Return whether a rebalance has begun and nothing was assigned since."""
+        with self._lock:
+            return self._between
 
     def take(self) -> tuple[int, ...] | None:
         """Return the newest assignment, once."""
@@ -63,8 +84,9 @@ class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # no types
         with self._lock:
             return self._held
 
-    def _note(self, partitions: Iterable[int]) -> None:
+    def _note(self, partitions: Iterable[int], *, between: bool) -> None:
         with self._lock:
+            self._between = between
             held = tuple(sorted(set(partitions)))
             self._changed = self._changed or held != self._held or bool(held)
             self._held = held
@@ -73,13 +95,16 @@ class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # no types
 class Member:
     """A consumer that has joined, and an admin client for what a consumer can't ask."""
 
-    def __init__(self, policy: StreamPolicy) -> None:
+    def __init__(self, policy: StreamPolicy, *, clock: Clock) -> None:
         """Connect and join.
 
         Raises:
             DependencyDown: No broker answers, or the login is refused.
         """
         self._policy = policy
+        self._clock = clock
+        self._between_since: float | None = None
+        self._patience = policy.kafka.session_seconds
         self._topics = policy.topics.inputs
         kafka = policy.kafka
         self._admin = connected(KafkaAdminClient, kafka)
@@ -100,9 +125,15 @@ class Member:
             fetch_max_wait_ms=int(policy.reading.wait_seconds * 1000),
             metrics_enabled=False,
         )
-        self._notes = Notes(self._pause_assigned)
+        self._notes = Notes(self._topics, self._pause_assigned)
         self._consumer.subscribe(topics=list(self._topics), listener=self._notes)
-        self._open: set[TopicPartition] = set()
+        self._await_metadata()
+
+    def _await_metadata(self) -> None:
+        """Know the topics before the first join: a leader that does not shares out nothing."""
+        with explained("asking for the partitions of the inputs"):
+            for topic in self._topics:
+                self._consumer.partitions_for_topic(topic)
 
     def close(self) -> None:
         """Leave the group."""
@@ -129,10 +160,30 @@ class Member:
 
     def poll(self, wait_ms: int) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """Return what came of the partitions that are not paused."""
+        self._rescue()
         found: Mapping[TopicPartition, Sequence[ConsumerRecord]] = self._consumer.poll(
             timeout_ms=wait_ms
         )
         return found
+
+    def _rescue(self) -> None:
+        """Leave and join anew where a rebalance does not end.
+
+        kafka-python 3.0.12 forgets the answer to a join that new metadata began and that outlasts
+        a poll: nothing is assigned, no heartbeat is sent, for ever. Where another member is what
+        we wait for, this costs nothing; the time to wait doubles.
+        """
+        now = self._clock.monotonic()
+        if not self._notes.is_between():
+            self._between_since = None
+            self._patience = self._policy.kafka.session_seconds
+        elif self._between_since is None:
+            self._between_since = now
+        elif now - self._between_since >= self._patience:
+            self._between_since = now
+            self._patience = min(self._patience * 2, _PATIENCE_SECONDS)
+            self._consumer.unsubscribe()
+            self._consumer.subscribe(topics=list(self._topics), listener=self._notes)
 
     def pause(self, all_but: set[TopicPartition]) -> None:
         """Pause every assigned partition but those given."""
@@ -156,16 +207,20 @@ class Member:
         return position
 
     def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Return where the logs end, asked now."""
-        ends: Mapping[TopicPartition, int] = self._consumer.end_offsets(places, timeout_ms=_ASK_MS)
-        return ends
+        """Return where the logs end, asked now.
+
+        Raises:
+            DependencyDown: A leader did not tell in time.
+        """
+        return _told(self._consumer.end_offsets, places)
 
     def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Return where the logs begin, asked now."""
-        begins: Mapping[TopicPartition, int] = self._consumer.beginning_offsets(
-            places, timeout_ms=_ASK_MS
-        )
-        return begins
+        """Return where the logs begin, asked now.
+
+        Raises:
+            DependencyDown: A leader did not tell in time.
+        """
+        return _told(self._consumer.beginning_offsets, places)
 
     def commit(
         self, offsets: Mapping[TopicPartition, int], on_failure: Callable[[Exception], None]
@@ -213,3 +268,13 @@ class Member:
         places = list(assigned)
         if places:
             self._consumer.pause(*places)
+
+
+def _told(
+    ask: Callable[..., dict[TopicPartition, int]], places: Sequence[TopicPartition]
+) -> Mapping[TopicPartition, int]:
+    with explained("asking where the logs begin and end"):
+        try:
+            return ask(places, timeout_ms=_ASK_MS)
+        except KeyError as error:  # what kafka-python 3.0 says of a topic it knows nothing of
+            raise DependencyDown(f"Kafka: no broker tells of {error}") from error

@@ -16,6 +16,7 @@ from mmindustry.errors import DependencyDown, Fenced, LayoutChanged
 from mmindustry.stream.kafka.connect import described, require_crc32c
 from mmindustry.stream.kafka.member import Member
 from mmindustry.stream.kafka.record import check_append_time, message_of
+from mmindustry.stream.layout import check_identity
 from mmindustry.stream.policy import StreamPolicy
 from mmindustry.stream.reading import Reading
 from mmindustry.stream.retry import pauses
@@ -156,6 +157,7 @@ class KafkaSource:
             if member is None or claim.partition not in member.held():
                 raise Fenced(f"partition {claim.partition} is no longer held")
             try:
+                check_identity(claim, member.layouts(None), self._topics)
                 layouts = member.layouts(claim.partition)
                 starts = self._reading.seek(claim, layouts)
                 member.seek(claim.partition, starts)
@@ -188,7 +190,7 @@ class KafkaSource:
         now = self._clock.monotonic()
         if self._member is None and now >= self._next_try:
             try:
-                self._member = Member(self._policy)
+                self._member = Member(self._policy, clock=self._clock)
             except DependencyDown as error:
                 self._note_trouble(error)
                 self._next_try = self._clock.monotonic() + next(self._pauses)

@@ -117,11 +117,11 @@ class LocalSource:
         Raises:
             Fenced: The assignment changes, or the process is asked to stop.
         """
+        if self._is_stopping():
+            raise Fenced("asked to stop")
         self._look()
         if self._changed:
             raise Fenced("the group shares its partitions out anew")
-        if self._is_stopping():
-            raise Fenced("asked to stop")
 
     def arrival(self) -> Mapping[int, Arrival]:
         """Return where the reading of each sought partition stands."""
