@@ -57,7 +57,15 @@ def accept(
     events, letters = decode([message], count=1, policy=policy)
     if letters:
         raise DecodeError(letters[0].reason, letters[0].detail)
-    return Accepted(envelope.id, envelope.source, envelope.subject, topic, encoded, events[0].flags)
+    return Accepted(
+        id=envelope.id,
+        source=envelope.source,
+        time=format_time(events[0].time),
+        asset=envelope.subject,
+        topic=topic,
+        encoded=encoded,
+        flags=events[0].flags,
+    )
 
 
 def _attributes(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, bytes], ...]:

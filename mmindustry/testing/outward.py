@@ -66,16 +66,16 @@ class FakePublisher:
 
     def __init__(self, partition_of: Callable[[bytes], int] = lambda _: 0) -> None:
         self._partition_of = partition_of
-        self.sent: list[tuple[str, bytes, bytes, Sequence[tuple[str, bytes]]]] = []
+        self.sent: list[tuple[str, bytes | None, bytes | None, Sequence[tuple[str, bytes]]]] = []
 
     def send(
         self,
         topic: str,
-        messages: Sequence[tuple[bytes, bytes, Sequence[tuple[str, bytes]]]],
+        messages: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]],
     ) -> list[int]:
         """Keep all and return their partitions."""
         self.sent += [(topic, key, value, tuple(headers)) for key, value, headers in messages]
-        return [self._partition_of(key) for key, _, _ in messages]
+        return [self._partition_of(key or b"") for key, _, _ in messages]
 
 
 class FakeNotifier:

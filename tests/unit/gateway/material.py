@@ -79,7 +79,9 @@ class Plant:
     def events(self) -> list[Event]:
         """Return what was sent as the line reads it, in the order in which it was sent."""
         messages = [
-            Encoded(key, value, tuple(headers)).at(Position(topic, 0, n), self.clock.now())
+            Encoded(key or b"", value or b"", tuple(headers)).at(
+                Position(topic, 0, n), self.clock.now()
+            )
             for n, (topic, key, value, headers) in enumerate(self.publisher.sent)
         ]
         events, letters = decode(messages, count=1, policy=CODEC)

@@ -60,7 +60,11 @@ def test_a_plan_is_read_with_its_times_as_text(tmp_path: Path) -> None:
         ("    at: 2026-01-05T05:00:00Z\n", "", "source 1 (cam-1): `time: interval` needs `at`"),
         ("every: 2s", "every: 2s\n    shift: 1d", "`at` and `shift` exclude each other"),
         ("limit", "limit", ""),
-        ("name: composite", "name: composite\nname: again", "plan.yaml: line 3: `name` stands there twice"),
+        (
+            "name: composite",
+            "name: composite\nname: again",
+            "plan.yaml: line 3: `name` stands there twice",
+        ),
         ("time: Date}", "time: Date, colour: x}", "plan.yaml:16: sources[2].columns"),
         ("source: cmms", "source: [", "plan.yaml:"),
     ],
