@@ -29,6 +29,9 @@ _TRANSIENT_STATES = ("25", "53", "57", "58", "08", "40", "55")
 """SQLSTATE classes that pass: wrong transaction state (a read-only standby), resources, operator
 intervention, system error, connection, rollback, object not ready (PostgreSQL 18, appendix A)."""
 
+_READ_ONLY = "25006"
+"""SQLSTATE read_only_sql_transaction: a standby, or a primary that was one."""
+
 _TRANSIENT_SQLITE = frozenset(
     (
         sqlite3.SQLITE_BUSY,
@@ -79,12 +82,20 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give a connection in one transaction: committed at the end, or undone by an exception."""
+        """Give a connection in one transaction: committed at the end, or undone by an exception.
+
+        A connection to a server that has become read-only is given up: the next may find another.
+        """
         with ExitStack() as stack:
             connection = stack.enter_context(self._writer.connect())
             stack.enter_context(self._deadline(connection, None))
             stack.enter_context(connection.begin())
-            yield connection
+            try:
+                yield connection
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) == _READ_ONLY:
+                    connection.invalidate(error)
+                raise
 
     @contextmanager
     def _deadline(self, connection: Connection, seconds: float | None) -> Iterator[None]:
