@@ -96,7 +96,8 @@ def impact_turns(
     element bearing diagnostics", section 2): lines smear with rising harmonics.
     """
     begin, end = float(span.turns[0]), float(span.turns[-1])
-    if not begin <= first < begin + 2 / train.order:
+    # One that falls between two blocks' samples belongs to the later; a lost one starts anew.
+    if not begin - 0.1 / train.order <= first < begin + 2 / train.order:
         first = begin + rng.random() / train.order
     count = int((end - first) * train.order * 1.2) + 8
     gaps = (1 + train.slip * rng.standard_normal(count)) / train.order

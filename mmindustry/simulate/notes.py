@@ -32,6 +32,9 @@ _HINT_SHARE = 0.3
 _STALE_SHARE = 0.25
 _OVER_SHARE = 0.15
 _SILENT_SHARE = 0.06
+_FRESH_SHARE = 0.15
+_PERMIT_SECONDS = 3000.0
+_NEW_BOOK_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +60,37 @@ def history(
         symptom_seconds: How long people have been able to notice the fault.
         rng: Randomness.
     """
-    if rng.random() < _SILENT_SHARE:
+    if rng.random() < _SILENT_SHARE and not situation.rehearsed:
         return []
     workload = float(rng.lognormal(0.0, 0.5))
     count = 1 + int(rng.poisson(4.0 * workload))
     noted = _symptoms(situation, min(symptom_seconds, LOOK_BACK_SECONDS), rng)[:count]
     noted += [
-        (routine_note(rng), float(rng.uniform(600, LOOK_BACK_SECONDS)))
-        for _ in range(count - len(noted))
+        (routine_note(rng), _age_seconds(LOOK_BACK_SECONDS, rng)) for _ in range(count - len(noted))
     ]
-    noted += [(note, float(rng.uniform(60, 7200))) for note in twin_notes(situation, rng)]
+    noted += [(note, _age_seconds(7200.0, rng)) for note in twin_notes(situation, rng)]
     noted += _rehearsals(situation, rng)
     if rng.random() < _STALE_SHARE:
         noted.append((_settled(rng), float(rng.uniform(2 * 86_400, LOOK_BACK_SECONDS))))
     found = [Remembered(write(note, machine, rng), age) for note, age in noted]
-    return sorted(found, key=lambda line: -line.age_seconds)
+    kept = max(_kept_seconds(rng), _PERMIT_SECONDS if situation.rehearsed else 0.0)
+    return sorted(
+        (line for line in found if line.age_seconds <= kept), key=lambda line: -line.age_seconds
+    )
+
+
+def _age_seconds(most: float, rng: np.random.Generator) -> float:
+    """Return an even age up to `most` seconds, or, now and then, something just written."""
+    fresh, share = rng.random(2)
+    return float(share * min(most, 300.0) if fresh < _FRESH_SHARE else share * most)
+
+
+def _kept_seconds(rng: np.random.Generator) -> float:
+    """Return how far back the logbook goes: a newly connected one holds minutes to a day."""
+    new, share = rng.random(2)
+    if new >= _NEW_BOOK_SHARE:
+        return LOOK_BACK_SECONDS
+    return float(60.0 * (86_400.0 / 60.0) ** share)
 
 
 def routine_note(rng: np.random.Generator) -> Note:
@@ -118,11 +137,7 @@ def _symptoms(
     if shown <= 0 or seconds <= 0 or situation.rehearsed:
         return []
     count = int(rng.binomial(4, 0.25 + 0.5 * shown))
-    youngest = min(300.0, seconds)
-    return [
-        (symptom_note(situation.fault, rng), float(rng.uniform(youngest / 2, seconds)))
-        for _ in range(count)
-    ]
+    return [(symptom_note(situation.fault, rng), _age_seconds(seconds, rng)) for _ in range(count)]
 
 
 def _rehearsals(situation: Situation, rng: np.random.Generator) -> list[tuple[Note, float]]:
@@ -134,7 +149,7 @@ def _rehearsals(situation: Situation, rng: np.random.Generator) -> list[tuple[No
             (_note(REHEARSAL_OVER, "rehearsal", rng), opened * float(rng.uniform(0.1, 0.9)))
         )
     if situation.rehearsed:
-        found.append((_note(REHEARSAL, "rehearsal", rng), float(rng.uniform(60, 3000))))
+        found.append((_note(REHEARSAL, "rehearsal", rng), float(rng.uniform(60, _PERMIT_SECONDS))))
     return found
 
 
