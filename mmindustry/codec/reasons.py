@@ -39,6 +39,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "image_too_complex": "Send baseline JPEG: this one has too many scans.",
         "audio_unsupported": "Send WAV (PCM or float), FLAC or audio/L16;rate=R;channels=C.",
         "audio_corrupt": "Check the recorder: the sound's header contradicts itself.",
+        "audio_not_finite": "Check the recorder: its samples hold NaN or infinite values.",
         "audio_empty": "Send at least one frame of sound.",
         "audio_rate_invalid": "Use a sampling rate within the limits.",
         "audio_channels_invalid": "Use a number of channels within the limits.",
