@@ -91,6 +91,8 @@ def retain(
     from mmindustry.store.archive import open_storage
     from mmindustry.store.retention import Retention
 
+    if not (yes or dry_run):
+        raise InputError("this deletes facts for good: look with --dry-run, then say --yes")
     settings = read_settings(file).settings
     database = database_of(settings)
     run = Retention(
@@ -100,8 +102,6 @@ def retain(
         remove=open_storage(settings.archive.url).delete,
         dry_run=dry_run,
     )
-    if not (yes or dry_run):
-        raise InputError("this deletes facts for good: look with --dry-run, then say --yes")
     found = run.run()
     database.close()
     if as_json:
