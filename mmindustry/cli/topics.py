@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmindustry.cli.config import read_settings
-from mmindustry.cli.options import AsJson, ConfigFile, DryRun
+from mmindustry.cli.options import AsJson, ConfigFile, DryRun, Yes
+from mmindustry.errors import InputError
 
 if TYPE_CHECKING:
     from mmindustry.domain import Message
+    from mmindustry.store.database import Database
+    from mmindustry.stream.relayout import Relayout
 
 app = typer.Typer(help="Make, list and read the topics of the stream.")
 _SHOWN_BYTES = 120
@@ -93,6 +96,63 @@ def tail(
         admin.close()
     for message in messages:
         print(json.dumps(described(message), ensure_ascii=False) if as_json else line_of(message))
+
+
+@app.command()
+def relayout(
+    file: ConfigFile = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    begin_anew: Annotated[
+        bool,
+        typer.Option("--begin-anew", help="Read the logs again from their beginning."),
+    ] = False,
+) -> None:
+    """Settle `layout_changed`: another partition count, or topics that were made anew.
+
+    Example: mmindustry topics relayout --dry-run
+    """
+    from mmindustry.cli.db import database_of
+    from mmindustry.store.layout import read_progress
+    from mmindustry.stream.entry import open_admin
+    from mmindustry.stream.relayout import Remedy, plan_relayout
+
+    settings = read_settings(file).settings
+    admin = open_admin(settings.stream)
+    try:
+        layouts = admin.layouts(settings.stream.topics.inputs)
+    finally:
+        admin.close()
+    database = database_of(settings)
+    try:
+        plan = plan_relayout(read_progress(database), layouts, settings.stream.topics.inputs)
+        print("\n".join(plan.words) or "nothing has changed")
+        if dry_run or plan.remedy is Remedy.NONE:
+            return
+        if not yes:
+            raise InputError("nothing was done: say --yes to do it, --dry-run only to look")
+        _settle(database, plan, begin_anew=begin_anew)
+    finally:
+        database.close()
+
+
+def _settle(database: "Database", plan: "Relayout", *, begin_anew: bool) -> None:
+    from mmindustry.clock import SystemClock
+    from mmindustry.store.layout import Layout, relayout_count, relayout_log
+    from mmindustry.stream.relayout import Remedy
+
+    found = Layout(partitions=plan.partitions, topic_ids=plan.topic_ids)
+    now = SystemClock().now()
+    if plan.remedy is Remedy.LOG or begin_anew:
+        print(f"{relayout_log(database, found, now)} messages in flight given up", file=sys.stderr)
+        return
+    if plan.lag:
+        raise InputError(
+            f"{plan.lag} messages are not read yet, and their assets would move: take the new "
+            "partitions back and let the worker read them, or say --begin-anew to read the logs "
+            "again from their beginning (what the record has counts as duplicate)"
+        )
+    print(f"{relayout_count(database, found, now)} assets moved", file=sys.stderr)
 
 
 def described(message: "Message") -> dict[str, object]:

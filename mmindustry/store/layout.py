@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from mmindustry.codec.partition import partition_of
-from mmindustry.domain import GapKind
+from mmindustry.domain import GapKind, Progress
 from mmindustry.errors import StoreError
 from mmindustry.store.database import Database, told_plainly
+from mmindustry.store.facts import progress_of
 from mmindustry.store.statements import insert_new, upsert
 from mmindustry.store.tables import (
     alarm_states,
@@ -46,6 +47,14 @@ def read_layout(database: Database) -> Layout | None:
     )
 
 
+def read_progress(database: Database) -> list[Progress]:
+    """Return the progress of every partition that has taken a step, claiming nothing."""
+    with told_plainly(database), database.read() as connection:
+        rows = connection.execute(select(partition_progress)).mappings().all()
+    found = [progress_of(row) for row in rows]
+    return [progress for progress in found if progress is not None]
+
+
 def record_layout(database: Database, found: Layout, now: datetime) -> None:
     """Keep the layout of the input topics."""
     with told_plainly(database), database.write() as connection:
@@ -65,6 +74,7 @@ def relayout_count(database: Database, found: Layout, now: datetime) -> int:
         _fence_all(connection, now)
         _refuse_unfinished(connection)
         _record(connection, found, now)
+        _restamp(connection, found)
         return sum(_rehome(connection, table, found.partitions) for table in _HOMES)
 
 
@@ -99,6 +109,20 @@ def _record(connection: Connection, found: Layout, now: datetime) -> None:
         for topic, id_ in sorted(found.topic_ids.items())
     ]
     upsert(connection, layout, rows)
+
+
+def _restamp(connection: Connection, found: Layout) -> None:
+    """Write the topics' ids as they are now (they name the count) into every partition's books."""
+    for row in connection.execute(select(partition_progress)).mappings().all():
+        topics = {
+            name: {**at, "topic_id": found.topic_ids.get(name, at["topic_id"])}
+            for name, at in row["topics"].items()
+        }
+        connection.execute(
+            update(partition_progress)
+            .where(partition_progress.c.partition == row["partition"])
+            .values(topics=topics)
+        )
 
 
 def _fence_all(connection: Connection, now: datetime) -> None:
