@@ -44,10 +44,12 @@ def documents() -> dict[str, str]:
     from mmindustry.config.reference import json_schema
     from mmindustry.dashboard.openapi import openapi_text as dashboard_text
     from mmindustry.gateway.contract import openapi_text as gateway_text
+    from mmindustry.gateway.contract import plan_schema_text
 
     return {
         **schemas.documents(CodecPolicy()),
         "config.schema.json": json.dumps(json_schema(), indent=2) + "\n",
         "gateway.openapi.json": gateway_text(),
         "openapi.json": dashboard_text(),
+        "plan.schema.json": plan_schema_text(),
     }

@@ -31,7 +31,9 @@ LONGEST_ATTRIBUTE = 256
 
 _SPECVERSION = "1.0"
 _REQUIRED = ("specversion", "id", "source", "type", "subject")
-_KNOWN = frozenset(("ce_time", *(f"ce_{name}" for name in _REQUIRED), "content-type"))
+_KNOWN = {"ce_time": "time", "content-type": "content-type"} | {
+    f"ce_{name}": name for name in _REQUIRED
+}
 _ASSET = re.compile(ASSET_PATTERN, re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _TEXTUAL = ("text/", "application/json")
@@ -90,9 +92,9 @@ def _attributes(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
     """Return the headers that matter as text, by attribute name."""
     found: dict[str, str] = {}
     for name, raw in headers:
-        if name not in _KNOWN:
+        attribute = _KNOWN.get(name)
+        if attribute is None:
             continue
-        attribute = name.removeprefix("ce_")
         if attribute in found:
             raise DecodeError("header_repeated", name)
         if not raw or raw.isspace():

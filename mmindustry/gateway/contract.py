@@ -1,14 +1,16 @@
-"""The door's description as a file, generated from its routes."""
+"""The door's description and the plan's schema as files, generated from the code."""
 
 import json
 from datetime import UTC, datetime
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from mmindustry.codec.encode import Encoded
 from mmindustry.codec.policy import CodecPolicy
 from mmindustry.errors import DependencyDown
 from mmindustry.gateway.http import create_app
+from mmindustry.gateway.plan import Plan
 from mmindustry.gateway.policy import GatewayPolicy
 from mmindustry.gateway.relay import Delivery
 from mmindustry.telemetry.metrics import Metrics
@@ -48,3 +50,10 @@ def openapi_text() -> str:
         metrics=Metrics(CollectorRegistry()),
     )
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def plan_schema_text() -> str:
+    """Return the JSON Schema of a feed's plan; `schemas/plan.schema.json` holds it."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    schema = dialect | msgspec.json.schema(Plan)
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

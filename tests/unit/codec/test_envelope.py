@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,7 +11,17 @@ import pytest
 from mmindustry.codec.decode import decode
 from mmindustry.codec.reasons import FLAGS, REASONS
 from mmindustry.domain import LogEntry, Message, Modality
-from tests.codec_samples import ASSET, COUNT, NOON, POLICY, headers, jpeg, message
+from tests.codec_samples import (
+    ASSET,
+    COUNT,
+    NOON,
+    POLICY,
+    flac_header,
+    headers,
+    jpeg,
+    message,
+    png,
+)
 
 
 def reason_of(sent: Message) -> str:
@@ -266,3 +277,22 @@ def test_every_flag_and_reason_is_explained_in_one_line() -> None:
     for text in (*FLAGS.values(), *REASONS.values()):
         assert text.endswith(".")
         assert "\n" not in text
+
+
+def test_bombs_cost_no_memory() -> None:
+    bombs = [
+        message(png(65_535, 65_535, depth=1, colour=0), "mm.frames"),
+        message(png(6_000, 6_000, body=bytes(100)), "mm.frames"),
+        message(jpeg(65_500, 65_500, parts=1)[:4096], "mm.frames"),
+        message(flac_header(2**36 - 1), "mm.audio", changes={"content_type": None}),
+        message(b"[" * 1_000_000, changes={"content_type": b"application/json"}),
+        replace(structured(), value=b'{"data":' + b"[" * 1_000_000),
+    ]
+    tracemalloc.start()
+
+    events, letters = decode(bombs, count=COUNT, policy=POLICY)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+
+    tracemalloc.stop()
+    assert (len(events), len(letters)) == (0, 6)
+    assert peak_bytes < 1_000_000
