@@ -75,13 +75,15 @@ def healthy_scenario(seed: int = 7) -> Scenario:
 
 
 def _steady(seed: int) -> SimulatePolicy:
-    """Return the demo's settings: good clocks and quick roads, so that a minute shows it all."""
+    """Return the demo's settings: good clocks, quick roads and good parts, so that a minute shows
+    the fault and nothing else raises an alarm."""
     return SimulatePolicy(
         seed=seed,
         assets=4,
         site="demo",
         frame_every_seconds=1.0,
         state_every_seconds=2.0,
+        defect_ratio=0.0,
         clock_offset_seconds=0.05,
         clock_drift_ppm=0.0,
         latency_seconds=0.1,
