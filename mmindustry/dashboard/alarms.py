@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mmindustry.alerting.lifecycle import Act
 from mmindustry.dashboard.desk import Visit, Visitor
 from mmindustry.dashboard.evidence import tell_evidence
+from mmindustry.dashboard.forms import Identity, Said
 from mmindustry.dashboard.shown import AlarmView, show_alarm
 from mmindustry.store.operators import Answer, ChangedMeanwhile, answer_alarm
 from mmindustry.store.queries.alarms import AlarmDetail, TransitionRow, read_alarm
@@ -24,6 +25,7 @@ router = APIRouter()
 Step = tuple[datetime, str, str, str]
 AlarmId = Annotated[str, Query(max_length=400)]
 _MOST_MINUTES = 7 * 24 * 60
+_INTEGERS = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,11 @@ class AnswerForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(max_length=400)
+    id: Identity
     action: Act
-    version: int = Field(default=0, ge=0)
+    version: int = Field(default=0, ge=0, lt=_INTEGERS)
     minutes: int = Field(default=60, ge=1, le=_MOST_MINUTES)
-    comment: str = Field(default="", max_length=2000)
+    comment: Said = ""
     token: str = Field(default="", max_length=200)
 
 
@@ -118,7 +120,7 @@ def answer_program(
     """
     visit.admit(x_form_token or form.token)
     seen = if_match.strip().removeprefix("W/").strip('"')
-    if seen and not seen.isdecimal():
+    if seen and not (seen.isdecimal() and int(seen) < _INTEGERS):
         raise Problem(412, "If-Match must be the ETag of the alarm")
     _answer(visit, form, int(seen) if seen else form.version)
     detail = _find(visit, form.id)

@@ -4,8 +4,30 @@ import hmac
 import secrets
 from datetime import datetime
 from hashlib import sha256
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 _LIFE_SECONDS = 12 * 3600
+_LONGEST = 2000
+
+
+def storable(text: str) -> str:
+    r"""Return text that every database keeps: NUL and lone surrogates become U+FFFD.
+
+    >>> storable("a\0b") == "a\ufffdb"
+    True
+    """
+    return (
+        text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
+
+
+Said = Annotated[str, AfterValidator(storable), Field(max_length=_LONGEST)]
+"""What a person writes into a form."""
+
+Identity = Annotated[str, AfterValidator(storable), Field(max_length=400)]
+"""An id that comes back from a page; a mangled one finds nothing."""
 
 
 class FormTokens:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from mmindustry.dashboard.desk import Visit, Visitor
+from mmindustry.dashboard.forms import Said
 from mmindustry.dashboard.shown import show_alarm
 from mmindustry.dashboard.words import Words
 from mmindustry.domain import Label, WindowKey
@@ -95,7 +96,7 @@ class LabelForm(BaseModel):
 
     fault: str = Field(max_length=80)
     token: str = Field(default="", max_length=200)
-    comment: str = Field(default="", max_length=2000)
+    comment: Said = ""
 
 
 @router.post("/windows/{window_id}/label", status_code=303, response_class=RedirectResponse)

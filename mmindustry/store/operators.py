@@ -83,12 +83,14 @@ def answer_alarm(connection: Connection, scope: Scope, answer: Answer) -> int | 
     if alarm is None:
         return None
     written = connection.execute(
-        insert(alarm_actions).from_select(
+        insert(alarm_actions)
+        .from_select(
             ["alarm_id", "action", "at", "author", "until", "comment"], _unless_changed(answer)
         )
-    )
+        .returning(alarm_actions.c.id)
+    ).first()
     last = _last(connection, answer.alarm_id)
-    if written.rowcount == 0:
+    if written is None:
         if _same(last, answer):
             return int(last.id)
         raise ChangedMeanwhile(last.author, last.action)

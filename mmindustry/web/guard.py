@@ -90,6 +90,8 @@ class Guard:
 
     def _admit(self, scope: Scope, headers: Headers) -> Principal | None:
         self._check_size(scope, headers)
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            raise Problem(400, "an address may not hold NUL")
         if scope["path"] in self._open:
             return None
         self._check_host(headers)

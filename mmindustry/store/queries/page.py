@@ -5,8 +5,8 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, and_, or_
 
@@ -15,6 +15,7 @@ from mmindustry.errors import InputError
 Row = TypeVar("Row")
 Key = tuple[str | int | datetime, ...]
 _MAX_CURSOR = 1024
+_INTEGERS = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +52,33 @@ def read_cursor(cursor: str, like: tuple[type, ...]) -> Key:
         padded = cursor + "=" * (-len(cursor) % 4)
         plain = json.loads(base64.urlsafe_b64decode(padded.encode()))
         key = tuple(_part(part) for part in plain)
-    except (binascii.Error, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (
+        binascii.Error,
+        ValueError,
+        TypeError,
+        KeyError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise wrong from error
     if tuple(type(part) for part in key) != like:
-        raise wrong
-    if any(isinstance(part, datetime) and part.tzinfo is None for part in key):
         raise wrong
     return key
 
 
 def _part(part: object) -> str | int | datetime:
     if isinstance(part, dict):
-        return datetime.fromisoformat(part["t"])
-    if isinstance(part, str | int):
+        return datetime.fromisoformat(part["t"]).astimezone(UTC)
+    if isinstance(part, str) and "\0" not in part:
+        part.encode()  # a lone surrogate fits no database
+        return part
+    if isinstance(part, int) and abs(part) < _INTEGERS:
         return part
     raise TypeError(part)
 
 
 def beyond(
-    columns: Sequence[ColumnElement[object]], key: Key, *, descending: bool
+    columns: Sequence[ColumnElement[Any]], key: Key, *, descending: bool
 ) -> ColumnElement[bool]:
     """Return the condition that a row stands after `key` in the order of `columns`."""
     options = []

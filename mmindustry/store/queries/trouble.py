@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, func, select, type_coerce
 
 from mmindustry.store.queries.page import Page, beyond, cut_page, read_cursor
 from mmindustry.store.queries.scope import Scope
@@ -42,12 +42,18 @@ class DeadLetterRow:
     era: int
 
 
-_GAP_ORDER = (gaps.c.started, gaps.c.partition, gaps.c.asset, gaps.c.source, gaps.c.kind)
+_GAP_ORDER = (
+    gaps.c.started,
+    type_coerce(gaps.c.partition, BigInteger),  # a cursor may hold any integer
+    gaps.c.asset,
+    gaps.c.source,
+    gaps.c.kind,
+)
 _LETTER_ORDER = (
     dead_letters.c.written_at,
-    dead_letters.c.era,
+    type_coerce(dead_letters.c.era, BigInteger),
     dead_letters.c.topic,
-    dead_letters.c.partition,
+    type_coerce(dead_letters.c.partition, BigInteger),
     dead_letters.c.offset,
 )
 

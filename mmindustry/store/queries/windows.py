@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, Select, and_, func, select
+from sqlalchemy import BigInteger, Connection, Row, Select, and_, func, select, type_coerce
 
 from mmindustry.domain import WindowKey
 from mmindustry.store.queries.page import Page, beyond, cut_page, read_cursor
@@ -74,7 +74,7 @@ _COLUMNS = (
     predictions.c.novelty_p,
     predictions.c.reason.label("failed"),
 )
-_ORDER = (windows.c.start, windows.c.policy, windows.c.revision)
+_ORDER = (windows.c.start, windows.c.policy, type_coerce(windows.c.revision, BigInteger))
 
 
 def _rows(found: Sequence[Row[tuple[object, ...]]]) -> list[WindowRow]:

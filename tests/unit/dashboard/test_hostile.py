@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from html import unescape
 from pathlib import Path
@@ -27,7 +28,8 @@ from mmindustry.store.tables import (
     windows,
 )
 from tests.plant_record import SICK, PlantRecord
-from tests.unit.dashboard.material import BROWSER, make_client
+from tests.unit.dashboard.material import BROWSER, form_token, make_client
+from tests.unit.dashboard.test_scope import WITHOUT_ASSETS, routes
 
 ATTACKS = (
     "<img src=x onerror=alert(1)>",
@@ -142,3 +144,42 @@ def test_no_template_marks_text_as_safe(pytestconfig: pytest.Config) -> None:
         assert not re.search(r"\|\s*safe|autoescape|Markup", path.read_text("utf-8")), path
     users = [p.name for p in sorted(Path(folder).glob("*.py")) if "Markup" in p.read_text("utf-8")]
     assert users == ["show.py"], "markup is made in one place"
+
+
+BAD_QUERIES = (
+    *("under=%00", "under=../..", "under=%F0%9F%92%A9", "under=" + "a/" * 150, "under=%ff%fe"),
+    *("id=%00", "id=%ED%A0%80", "id=" + "x" * 5000, "asset=%00&id=1", "asset=%F0%9F%92%A9"),
+    *("after=" + "A" * 2000, "after=W3siYSI6MX1d", "hours=99999999999999999999", "hours=-1"),
+    *("active=perhaps", "lang=<x>", "theme=../../x", "pixels=1e9", "pixels=0", "hours=NaN"),
+)
+
+
+@pytest.mark.parametrize("query", BAD_QUERIES)
+def test_no_query_makes_any_route_fail(record: PlantRecord, query: str) -> None:
+    with make_client(record) as client:
+        for method, template in routes():
+            if method == "GET" and template not in WITHOUT_ASSETS | {"/readyz", "/-/ready"}:
+                path = template.replace("{asset:path}", SICK).replace("{number}", "0")
+                path = path.replace("{window_id}", record.sick_window)
+                answer = client.get(f"{path}?{query}")
+                assert answer.status_code < 500, (path, query, answer.text)
+
+
+@pytest.mark.parametrize(
+    "comment", ["nul \x00 inside", "emoji 💩", "\ud800 lone", "\u202e turned", "x" * 2000]
+)
+def test_any_comment_can_be_kept_and_shown(own_record: PlantRecord, comment: str) -> None:
+    with make_client(own_record) as client:
+        page = client.get(f"/alarms/view?id={quote(own_record.sick_alarm, safe='')}").text
+        body = {"id": own_record.sick_alarm, "action": "comment", "comment": comment}
+        answer = client.post(
+            "/api/v1/alarm/answer",
+            content=json.dumps(body),
+            headers={"Content-Type": "application/json", "X-Form-Token": form_token(page)},
+        )
+        after = client.get(f"/alarms/view?id={quote(own_record.sick_alarm, safe='')}")
+
+    assert answer.status_code in (200, 422)
+    assert after.status_code == 200
+    assert "\x00" not in after.text
+    assert "\u202e" not in after.text

@@ -51,7 +51,7 @@ def routes() -> list[tuple[str, str]]:
         for router in all_routers()
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in sorted(route.methods)
+        for method in sorted(route.methods or ())
     ]
 
 
