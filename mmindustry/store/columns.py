@@ -57,5 +57,5 @@ def to_json(value: Any) -> str:
 
 
 def from_json(text: str | bytes) -> Any:
-    """Return what the JSON `text` says."""
-    return json.loads(text)
+    """Return what the JSON `text` says; the commonest, an empty list, without a parser."""
+    return [] if text == "[]" else json.loads(text)

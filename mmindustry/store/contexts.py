@@ -1,93 +1,89 @@
 """What surrounds a window: the log entries and states below its cut, its asset's papers."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    Table,
-    and_,
-    literal,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import Connection
 
 from mmindustry.domain import Context, Event, LogEntry, Modality, Window
 from mmindustry.store import facts
+from mmindustry.store.around import Around, AroundQueries
 from mmindustry.store.policy import RecordPolicy
 from mmindustry.store.registry import Papers
 from mmindustry.store.tables import entries, states
 
-_CHUNK = 40  # windows a query; SQLite takes 500 terms of a compound select
+_SIZES = (32, 16, 8, 4, 2, 1)  # windows a query: few sizes, so few statements to keep
 
 
 class Surroundings:
-    """The entries and states around windows, by one query a kind for many windows.
+    """The entries and states around windows, by few queries for many windows.
 
     An item counts where its offset is below the window's cut, whatever the record holds by now:
-    so a later revision sees what the first judgement saw.
+    so a later revision sees what the first judgement saw. Kept by the recorder: it remembers the
+    statements, whose making costs more than their answers.
     """
 
-    def __init__(self, connection: Connection, policy: RecordPolicy) -> None:
-        self._connection = connection
+    def __init__(self, policy: RecordPolicy) -> None:
         self._policy = policy
+        self._entries = AroundQueries(
+            entries, "end", order=("end", "source", "event_id"), limit=policy.entries
+        )
+        newest = ("time", "source", "event_id")
+        self._states = AroundQueries(states, "time", order=newest, limit=None)
+        self._state_before = AroundQueries(states, "time", order=newest, limit=1)
 
     def contexts(
-        self, windows: Sequence[Window], fresh: Sequence[Event], papers: Papers
+        self,
+        connection: Connection,
+        windows: Sequence[Window],
+        fresh: Sequence[Event],
+        papers: Papers,
     ) -> list[Context]:
         """Return one context a window; `fresh` are entries and states not yet in the record."""
         found: list[Context] = []
-        for first in range(0, len(windows), _CHUNK):
-            chunk = windows[first : first + _CHUNK]
-            known_entries = self._ask(chunk, self._entries_of, facts.entry_of)
-            known_states = self._ask(chunk, self._states_of, facts.state_of)
+        for chunk in _chunks(windows):
+            ask = partial(self._ask, connection)
+            written = ask(self._entries, chunk, span=self._texts, event_of=facts.entry_of)
+            running = ask(self._states, chunk, span=_inside, event_of=facts.state_of)
+            before = ask(self._state_before, chunk, span=self._before, event_of=facts.state_of)
             for number, window in enumerate(chunk):
                 mine = [event for event in fresh if event.asset == window.key.asset]
+                known_states = [*before[number], *running[number], *mine]
                 found.append(
                     papers.context(
                         window.key.asset,
-                        entries=self._newest(window, [*known_entries[number], *mine]),
-                        states=self._operating(window, [*known_states[number], *mine]),
+                        entries=self._newest(window, [*written[number], *mine]),
+                        states=self._operating(window, known_states),
                     )
                 )
         return found
 
+    @staticmethod
     def _ask(
-        self,
+        connection: Connection,
+        queries: AroundQueries,
         windows: Sequence[Window],
-        query: Callable[[int, Window], Iterable[Select[Any]]],
+        *,
+        span: Callable[[Window], tuple[datetime, datetime]],
         event_of: Callable[[Any], Event],
     ) -> list[list[Event]]:
-        """Return for each window the events of its queries, asked all at once."""
+        """Return for each window the events within its span, all asked for at once."""
         found: list[list[Event]] = [[] for _ in windows]
-        parts = [part for number, window in enumerate(windows) for part in query(number, window)]
-        for row in self._connection.execute(union_all(*parts)).mappings():
+        around = [Around(window.key.asset, *span(window), window.cut) for window in windows]
+        for row in queries.ask(connection, around):
             found[row["number"]].append(event_of(row))
         return found
 
-    def _entries_of(self, number: int, window: Window) -> Iterable[Select[Any]]:
-        oldest = window.end - timedelta(seconds=self._policy.look_back_seconds)
-        where = (entries.c.end >= oldest, entries.c.end <= window.end)
-        yield _numbered(
-            number,
-            entries,
-            (*_known(window, entries), *where),
-            newest=(entries.c.end, entries.c.source, entries.c.event_id),
-            limit=self._policy.entries,
-        )
+    def _texts(self, window: Window) -> tuple[datetime, datetime]:
+        """Return the first and the last instant (both in) from which entries may count."""
+        return window.end - timedelta(seconds=self._policy.look_back_seconds), window.end
 
-    def _states_of(self, number: int, window: Window) -> Iterable[Select[Any]]:
-        known = _known(window, states)
-        order = (states.c.time, states.c.source, states.c.event_id)
-        inside = (states.c.time >= window.key.start, states.c.time < window.end)
-        oldest = window.key.start - timedelta(seconds=self._policy.state_look_back_seconds)
-        before = (states.c.time >= oldest, states.c.time < window.key.start)
-        yield _numbered(number, states, (*known, *inside))
-        yield _numbered(number, states, (*known, *before), newest=order, limit=1)
+    def _before(self, window: Window) -> tuple[datetime, datetime]:
+        """Return the first and the last instant of the states before a window."""
+        look_back = timedelta(seconds=self._policy.state_look_back_seconds)
+        return window.key.start - look_back, window.key.start - _TICK
 
     def _newest(self, window: Window, events: Iterable[Event]) -> tuple[Event, ...]:
         """Return the last entries that fit, oldest first."""
@@ -124,32 +120,26 @@ class Surroundings:
         return tuple(before[-1:] + ordered[len(before) :])
 
 
+_TICK = timedelta(microseconds=1)
+
+
+def _inside(window: Window) -> tuple[datetime, datetime]:
+    """Return the first and the last instant of a window."""
+    return window.key.start, window.end - _TICK
+
+
+def _chunks(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
+    """Yield the windows in pieces of the known sizes, largest first."""
+    first = 0
+    while first < len(windows):
+        size = next(size for size in _SIZES if size <= len(windows) - first)
+        yield windows[first : first + size]
+        first += size
+
+
 def _text_bytes(event: Event) -> int:
     return len(event.content.text.encode()) if isinstance(event.content, LogEntry) else 0
 
 
 def _below(window: Window, event: Event) -> bool:
     return event.position.offset < window.cut.get(event.position.topic, 0)
-
-
-def _known(window: Window, table: Table) -> Sequence[ColumnElement[bool]]:
-    """Return the conditions: of this asset, and below the window's cut."""
-    below = [
-        and_(table.c.topic == topic, table.c.offset < offset)
-        for topic, offset in sorted(window.cut.items())
-    ]
-    return (table.c.asset == window.key.asset, or_(*below) if below else table.c.offset < 0)
-
-
-def _numbered(
-    number: int,
-    table: Table,
-    where: Sequence[ColumnElement[bool]],
-    *,
-    newest: Sequence[ColumnElement[Any]] = (),
-    limit: int | None = None,
-) -> Select[Any]:
-    """Return rows, each with the number of the window that asks; the `newest` `limit`, if any."""
-    order = [column.desc() for column in newest]
-    rows = select(table).where(*where).order_by(*order).limit(limit).subquery()
-    return select(literal(number).label("number"), rows)

@@ -76,6 +76,7 @@ class SqlRecorder:
         self._persist = patience.persist
         self._clock = clock
         self._fence = Fence()
+        self._surroundings = Surroundings(policy)
         self._library = Library(line.default_bundle)
         self._assets: set[str] = set()
         self._day: date | None = None
@@ -121,7 +122,7 @@ class SqlRecorder:
     def _contexts(self, windows: Sequence[Window], events: Sequence[Event]) -> list[Context]:
         with self._database.read() as connection:
             papers = self._library.papers(connection, {window.key.asset for window in windows})
-            return Surroundings(connection, self._policy).contexts(windows, events, papers)
+            return self._surroundings.contexts(connection, windows, events, papers)
 
     def save(self, step: Step) -> None:
         """Write the whole step in one transaction, or nothing.
