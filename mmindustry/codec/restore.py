@@ -1,8 +1,6 @@
 """Evidence and its archived bytes -> the event it was."""
 
-from dataclasses import replace
-from datetime import timedelta
-
+from mmindustry.codec.decode import end_of
 from mmindustry.codec.images import decode_frame
 from mmindustry.codec.policy import CodecPolicy
 from mmindustry.codec.sounds import decode_chunk
@@ -25,13 +23,13 @@ def restore_event(asset: str, evidence: Evidence, media: Media, policy: CodecPol
     message = Message(
         evidence.position, asset.encode(), media.payload, (), evidence.time, seen=True
     )
-    event = Event(
+    return Event(
         id=evidence.id,
         source=evidence.source,
         asset=asset,
         modality=evidence.modality,
         time=evidence.time,
-        end=evidence.time,
+        end=end_of(content, evidence.time),
         position=evidence.position,
         append_time=evidence.time,
         content=content,
@@ -39,6 +37,3 @@ def restore_event(asset: str, evidence: Evidence, media: Media, policy: CodecPol
         seen=True,
         message=message,
     )
-    if isinstance(content, Chunk):
-        return replace(event, end=event.time + timedelta(seconds=content.frames / content.rate_hz))
-    return event

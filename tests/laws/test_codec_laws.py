@@ -1,5 +1,6 @@
 """Law 8: encode then decode is identity; garbage raises nothing but `DecodeError`."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import example, given
@@ -10,11 +11,14 @@ from mmindustry.codec.decode import decode
 from mmindustry.codec.encode import encode_event
 from mmindustry.codec.partition import partition_of
 from mmindustry.codec.reasons import FLAGS, REASONS
+from mmindustry.codec.restore import restore_event
 from mmindustry.domain import (
     Chunk,
     Event,
+    Evidence,
     Frame,
     LogEntry,
+    Media,
     Message,
     Modality,
     OperatingState,
@@ -195,3 +199,14 @@ def test_damaged_payloads_become_one_event_or_one_dead_letter(
 def test_any_text_as_time_is_an_instant_or_a_dead_letter(text: str) -> None:
     if text.strip():
         good_or_dead(message(b"hot", changes={"ce_time": text.encode(errors="ignore") or b"x"}))
+
+
+@given(events().filter(lambda event: isinstance(event.content, Frame | Chunk)))
+def test_an_archived_item_comes_back_as_it_was(event: Event) -> None:
+    assert isinstance(event.content, Frame | Chunk)
+    media = Media(event.content.content_type, event.content.payload)
+    evidence = Evidence(event.source, event.id, event.time, event.modality, event.position)
+
+    restored = restore_event(event.asset, evidence, media, POLICY)
+
+    assert replace(restored, append_time=NOON, seen=event.seen) == event

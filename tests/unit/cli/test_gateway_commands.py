@@ -1,0 +1,129 @@
+"""`feed` and `gateway` as a person runs them: real processes, a local log, a SQLite record."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mmindustry.cli.feed import feed
+from mmindustry.errors import InputError
+from mmindustry.store.database import open_database
+from mmindustry.store.plant import list_assets
+from mmindustry.store.policy import StorePolicy
+from mmindustry.stream.admin import specs_of, tail
+from mmindustry.stream.local.log import LocalLog
+from mmindustry.stream.policy import LocalPolicy, TopicsPolicy
+from tests.codec_samples import png
+
+PLAN = """
+name: t
+sources:
+  - {kind: frames, source: cam-1, asset: a/b/c/d, path: frames, time: interval,
+     at: 2026-03-01T08:00:00Z, every: 2s}
+"""
+COMMAND = [sys.executable, "-m", "mmindustry"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+
+
+def log_of(folder: Path) -> LocalPolicy:
+    return LocalPolicy(folder=str(folder / LocalPolicy().folder))
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *words],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "frames").mkdir()
+    for number in range(5):
+        (tmp_path / "frames" / f"{number}.png").write_bytes(png(2, 2) + bytes([number]))
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_feed_sends_a_plan_and_tells_what_it_sent(folder: Path) -> None:
+    looked = run(folder, "feed", "plan.yaml", "--dry-run", "--json")
+    assert json.loads(looked.stdout)["planned"] == 5
+    assert not (folder / "data").exists(), "a dry run touches nothing"
+
+    done = run(folder, "feed", "plan.yaml", "--speed", "max", "--json")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["events"], told["sources"]) == (5, {"cam-1": 5})
+    with LocalLog(log_of(folder)) as log:
+        assert sum(log.layouts(["mm.frames"])["mm.frames"].ends.values()) == 5
+    database = open_database(StorePolicy(url=f"sqlite:///{folder}/mmindustry.db"))
+    assert [(asset.path, asset.sensors) for asset in list_assets(database)] == [("a/b/c/d", 1)]
+    database.close()
+
+
+@pytest.mark.slow
+def test_a_feed_that_can_not_be_says_why(folder: Path) -> None:
+    done = run(folder, "feed", "nowhere.yaml")
+
+    assert done.returncode == 65
+    assert "nowhere.yaml can't be read" in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("word", ["fast", "", "max speed"])
+def test_a_speed_that_is_none_is_refused(word: str) -> None:
+    with pytest.raises(InputError, match="expected a number of at least 1, or max"):
+        feed(Path("plan.yaml"), word)
+
+
+@pytest.mark.slow
+def test_the_gateway_takes_an_event_and_drains_on_sigterm(folder: Path) -> None:
+    with LocalLog(log_of(folder)) as log:
+        log.create(specs_of(TopicsPolicy()))
+    process = subprocess.Popen(
+        [*COMMAND, "gateway"],
+        cwd=folder,
+        env={**ENVIRONMENT, "MMINDUSTRY__GATEWAY__PORT": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        headers = {
+            "ce-specversion": "1.0",
+            "ce-id": "1",
+            "ce-source": "log-1",
+            "ce-subject": "a/b/c/d",
+            "ce-type": "io.mmindustry.log.v1",
+            "content-type": "text/plain",
+        }
+        answer = httpx.post(f"{url}/v1/events", headers=headers, content="hot", timeout=30)
+        ready = httpx.get(f"{url}/readyz", timeout=30)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+    assert (answer.status_code, answer.json()["kept"]) == (202, "stream")
+    assert ready.status_code == 200
+    assert code == 0
+    with LocalLog(log_of(folder)) as log:
+        (message,) = tail(log, "mm.logs", 9)
+    assert message.value == b"hot"
