@@ -4,13 +4,13 @@ The damaged file is set aside, never deleted. Topics are known from a small file
 so that offsets and ids stay as they were and readers find exactly the damaged messages missing.
 """
 
+import itertools
 import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -162,26 +162,30 @@ def _whole_rows(
         return
     reached = -1
     for row in _scan(source, "WHERE place > ? ORDER BY place", reached):
-        reached = row[0]
-        if is_intact(row):
+        if is_intact(row) and row[0] > reached:
+            reached = row[0]
             yield row
     for lane, (begins, ends) in known.items():
         yield from _islands(source, max(lane.place(begins), reached + 1), lane.place(ends))
 
 
+def _islands(source: sqlite3.Connection, place: int, until: int) -> Iterator[Row]:
+    """Yield the intact rows between two places, trying each place that can't be scanned over.
+
+    What a damaged page gives may lie anywhere: only intact rows, each beyond the last, count.
+    """
+    while place < until:
+        start = place
+        for row in itertools.chain(_one(source, place), _scan_lane(source, place, until)):
+            if is_intact(row) and place <= row[0] < until:
+                yield row
+                place = row[0] + 1
+        place = max(place, start + 1)
+
+
 def _scan(source: sqlite3.Connection, where: str, place: int) -> Iterator[Row]:
     with suppress(sqlite3.DatabaseError):
         yield from source.execute(f"{_ROW} {where}", (place,))
-
-
-def _islands(source: sqlite3.Connection, place: int, until: int) -> Iterator[Row]:
-    """Yield the intact rows between two places, trying each place that can't be scanned over."""
-    while place < until:
-        run = list(_one(source, place))
-        if run:
-            run += _scan_lane(source, place, until)
-        yield from (row for row in run if is_intact(row))
-        place = (run[-1][0] if run else place) + 1
 
 
 def _one(source: sqlite3.Connection, place: int) -> Iterator[Row]:
@@ -236,7 +240,7 @@ def missing(lane: Lane, offsets: list[int]) -> list[Loss]:
     """
     return [
         Loss(lane.topic, lane.partition, before + 1, after)
-        for before, after in pairwise(offsets)
+        for before, after in itertools.pairwise(offsets)
         if after > before + 1
     ]
 
