@@ -9,9 +9,10 @@ from mmindustry.clock import SystemClock
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.stop import Stop, obey_signals
 from mmindustry.domain import AssetCard, Sensor
-from mmindustry.gateway.feed import FeedReport, Outlets, feed, plan_items, sensors_of
+from mmindustry.gateway.feed import FeedReport, Outlets, feed
 from mmindustry.gateway.plan import Plan, read_plan
 from mmindustry.gateway.policy import FeedPolicy
+from mmindustry.gateway.sources import plan_items, sensors_of
 from mmindustry.store.database import Database, open_database
 from mmindustry.store.plant import register_assets
 from mmindustry.store.schema import require_current

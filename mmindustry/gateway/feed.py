@@ -1,10 +1,9 @@
 """Playing a plan into the stream: in order of time, at some speed, each batch acknowledged."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 from mmindustry.clock import Clock
@@ -14,10 +13,9 @@ from mmindustry.codec.rfc3339 import format_time
 from mmindustry.domain import Modality, Sensor
 from mmindustry.errors import InputError
 from mmindustry.gateway.item import Item
-from mmindustry.gateway.media import frame_items, sound_items
-from mmindustry.gateway.plan import Frames, Plan, Sound, Source
+from mmindustry.gateway.plan import Plan
 from mmindustry.gateway.policy import FeedPolicy
-from mmindustry.gateway.tables import row_items
+from mmindustry.gateway.sources import plan_items, sensors_of
 from mmindustry.ports import Publisher
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -77,58 +75,6 @@ class FeedReport:
             "skipped": self.skipped,
             "stopped": self.stopped,
         }
-
-
-def plan_items(plan: Plan, root: Path, now: datetime, skipped: Callable[[str], None]) -> list[Item]:
-    """Return all events of a plan in the order in which they are sent.
-
-    Raises:
-        InputError: A source can't be used.
-    """
-    items: list[Item] = []
-    for source in plan.sources:
-        items += _items(source, root, now, skipped)
-    return sorted(items, key=lambda item: (item.due, item.time, item.source, item.where))
-
-
-def _items(
-    source: Source, root: Path, now: datetime, skipped: Callable[[str], None]
-) -> Iterable[Item]:
-    if isinstance(source, Frames):
-        return frame_items(root, source, now)
-    if isinstance(source, Sound):
-        return sound_items(root, source, now)
-    return row_items(root, source, now, skipped)
-
-
-def sensors_of(plan: Plan, items: Sequence[Item]) -> list[Sensor]:
-    """Return the plan's sources as the registry keeps them.
-
-    Each is valid from its first event to its last, and its `every` is its longest own pause: so
-    no window waits for a source that the plan itself leaves silent.
-    """
-    sensors = []
-    for name, asset in dict.fromkeys((source.source, source.asset) for source in plan.sources):
-        mine = [item for item in items if (item.source, item.asset) == (name, asset)]
-        if not mine:
-            continue
-        told = next(source for source in plan.sources if source.source == name)
-        times = sorted(item.time for item in mine)
-        pauses = [later - earlier for earlier, later in pairwise(times)]
-        longest = max(pauses, default=timedelta(0))
-        sensors.append(
-            Sensor(
-                source=name,
-                asset=asset,
-                modality=mine[0].modality,
-                every=longest or None,
-                valid_from=times[0],
-                valid_to=max(item.due for item in mine) + timedelta(microseconds=1),
-                mounting=told.mounting,
-                region=told.region,
-            )
-        )
-    return sensors
 
 
 def feed(
