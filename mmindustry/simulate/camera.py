@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmindustry.domain import Modality
+from mmindustry.simulate.brush import Image
 from mmindustry.simulate.effects import (
     Plume,
     draw_belt,
@@ -19,7 +20,7 @@ from mmindustry.simulate.effects import (
 from mmindustry.simulate.machine import Machine
 from mmindustry.simulate.optics import View, draw_view, encode_jpeg, move, through
 from mmindustry.simulate.policy import SimulatePolicy
-from mmindustry.simulate.product import Image, Mask, Part, paint_part
+from mmindustry.simulate.product import Mask, Part, paint_part
 from mmindustry.simulate.scenery import Scene, build_scene
 from mmindustry.simulate.seeds import generator
 from mmindustry.simulate.situation import Situation, Twin, belt_slip_ratio

@@ -6,17 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.simulate.product import Colour, Image
+from mmindustry.simulate.brush import SHIFT, Colour, Image, Point, fixed
 from mmindustry.simulate.scenery import (
     NEEDLE_FROM_DEGREES,
     NEEDLE_SWEEP_DEGREES,
     PRESSURE_FULL_BAR,
     TACHO_FULL_RPM,
-    Point,
     Scene,
 )
-
-_SHIFT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +47,8 @@ def _needle(image: Image, scene: Scene, centre: Point, degrees: float) -> None:
     tip = (centre[0] + reach * np.cos(angle), centre[1] + reach * np.sin(angle))
     back = (centre[0] - 0.2 * reach * np.cos(angle), centre[1] - 0.2 * reach * np.sin(angle))
     width = max(1, round(2 * scene.scale))
-    cv2.line(image, _fixed(back), _fixed(tip), (20, 20, 180), width, cv2.LINE_AA, _SHIFT)
-    cv2.circle(image, _fixed(centre), round(2.5 * scene.scale * 16), (30, 30, 30), -1, 16, _SHIFT)
+    cv2.line(image, fixed(back), fixed(tip), (20, 20, 180), width, cv2.LINE_AA, SHIFT)
+    cv2.circle(image, fixed(centre), round(2.5 * scene.scale * 16), (30, 30, 30), -1, 16, SHIFT)
 
 
 def draw_belt(image: Image, scene: Scene, *, flutter: float, phase: float) -> None:
@@ -64,17 +61,17 @@ def draw_belt(image: Image, scene: Scene, *, flutter: float, phase: float) -> No
         for ghost in ghosts:
             bow = ghost * flutter * np.sin(np.pi * share) * np.cos(phase + side)
             points = np.stack([x0 + (x1 - x0) * share, straight + bow], 1)
-            fixed = np.round(points * 2**_SHIFT).astype(np.int32)
+            strand = np.round(points * 2**SHIFT).astype(np.int32)
             grey = 24 if len(ghosts) == 1 else 58
             width = max(1, round((3 if len(ghosts) == 1 else 2) * scene.scale))
             cv2.polylines(
                 image,
-                [fixed],
+                [strand],
                 isClosed=False,
                 color=(grey,) * 3,
                 thickness=width,
                 lineType=cv2.LINE_AA,
-                shift=_SHIFT,
+                shift=SHIFT,
             )
 
 
@@ -84,14 +81,14 @@ def draw_bolts(image: Image, scene: Scene, *, turned_degrees: float) -> None:
         angle = np.deg2rad(turned_degrees if number == len(scene.bolts) - 1 else 0.0)
         reach = 5 * scene.scale
         tip = (x + reach * np.cos(angle), y + reach * np.sin(angle))
-        cv2.line(image, _fixed((x, y)), _fixed(tip), (40, 220, 250), 1, cv2.LINE_AA, _SHIFT)
+        cv2.line(image, fixed((x, y)), fixed(tip), (40, 220, 250), 1, cv2.LINE_AA, SHIFT)
 
 
 def draw_lamp(image: Image, scene: Scene, *, lit: bool) -> None:
     """Draw the panel's warning lamp."""
     colour: Colour = (40, 150, 255) if lit else (46, 66, 90)
     radius = round(4 * scene.scale * 16)
-    cv2.circle(image, _fixed(scene.lamp), radius, colour, -1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(image, fixed(scene.lamp), radius, colour, -1, cv2.LINE_AA, SHIFT)
 
 
 def draw_puddle(image: Image, scene: Scene, *, area: float, seed: int, drip: float) -> None:
@@ -106,16 +103,16 @@ def draw_puddle(image: Image, scene: Scene, *, area: float, seed: int, drip: flo
         rng.uniform(0, 0.16 / k) * np.cos(k * angles + rng.uniform(0, 6)) for k in (2, 3, 5)
     )
     blot = np.stack([np.cos(angles), 0.42 * np.sin(angles)], 1) * (reach * (1 + waves))[:, None]
-    fixed = np.round((blot + scene.puddle) * 2**_SHIFT).astype(np.int32)
+    outline = np.round((blot + scene.puddle) * 2**SHIFT).astype(np.int32)
     layer = image.copy()
-    cv2.fillPoly(layer, [fixed], (58, 54, 46), cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(layer, [outline], (58, 54, 46), cv2.LINE_AA, SHIFT)
     gloss = (scene.puddle[0] - 0.3 * reach, scene.puddle[1] - 0.12 * reach)
     axes = (round(0.26 * reach * 16), round(0.06 * reach * 16))
-    cv2.ellipse(layer, _fixed(gloss), axes, -8, 0, 360, (216, 220, 220), -1, 16, _SHIFT)
+    cv2.ellipse(layer, fixed(gloss), axes, -8, 0, 360, (216, 220, 220), -1, 16, SHIFT)
     cv2.addWeighted(layer, 0.62, image, 0.38, 0, image)
     if drip >= 0:
         y = scene.seal[1] + drip * (scene.puddle[1] - scene.seal[1])
-        cv2.circle(image, _fixed((scene.seal[0], y)), 20, (200, 206, 206), -1, 16, _SHIFT)
+        cv2.circle(image, fixed((scene.seal[0], y)), 20, (200, 206, 206), -1, 16, SHIFT)
 
 
 def draw_plume(image: Image, plume: Plume, *, scale: float, seconds: float) -> None:
@@ -157,7 +154,3 @@ def shake(image: Image, box: tuple[int, int, int, int], *, sway: Point, blur: fl
     if blur > 1:
         moved = cv2.blur(moved, (1 + 2 * round(blur / 2), 1))
     image[top:bottom, left:right] = moved
-
-
-def _fixed(point: tuple[float, float]) -> tuple[int, int]:
-    return round(point[0] * 2**_SHIFT), round(point[1] * 2**_SHIFT)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.simulate.product import Image
+from mmindustry.simulate.brush import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from mmindustry.simulate.brush import SHIFT, Colour, Image, Point, disc, fixed, line, polygon
+
 Mask = NDArray[np.bool_]
-Colour = tuple[int, int, int]
 
 GOOD = "good"
 DEFECTS: tuple[str, ...] = (
@@ -20,8 +20,6 @@ PRODUCT_CLASSES: tuple[str, ...] = (GOOD, *DEFECTS)
 """What a part in view can be, `good` first."""
 
 PART_KINDS: tuple[str, ...] = ("washer", "gear", "bottle_cap", "board")
-
-_SHIFT = 4  # OpenCV's fixed point: coordinates carry 4 bits of fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,26 +37,26 @@ class Canvas:
 
     image: Image
     mask: Image
-    centre: tuple[float, float]
+    centre: Point
     radius: float
     turn: float
     rim: float = 0.97
     """Share of the radius at which the part surely ends or nearly so."""
 
-    def at(self, distance: float, degrees: float) -> tuple[float, float]:
+    def at(self, distance: float, degrees: float) -> Point:
         """Return the point at a share of the radius and an angle turned with the part."""
         angle = np.deg2rad(degrees) + self.turn
         away = distance * self.radius
         x, y = self.centre
         return float(x + away * np.cos(angle)), float(y + away * np.sin(angle))
 
-    def disc(self, point: tuple[float, float], share: float, colour: Colour) -> None:
+    def fill(self, point: Point, share: float, colour: Colour) -> None:
         """Fill a disc; `share` of the radius."""
-        _disc(self.image, point, share * self.radius, colour)
+        disc(self.image, point, share * self.radius, colour)
 
-    def mark(self, point: tuple[float, float], share: float) -> None:
+    def mark(self, point: Point, share: float) -> None:
         """Mark a disc as defect."""
-        _disc(self.mask, point, share * self.radius, (255, 255, 255))
+        disc(self.mask, point, share * self.radius, (255, 255, 255))
 
 
 def draw_part(rng: np.random.Generator, kind: str, defect_share: float) -> Part:
@@ -68,7 +66,7 @@ def draw_part(rng: np.random.Generator, kind: str, defect_share: float) -> Part:
     return Part(kind=kind, state=state, seed=int(rng.integers(2**31)))
 
 
-def paint_part(image: Image, part: Part, centre: tuple[float, float], radius: float) -> Mask:
+def paint_part(image: Image, part: Part, centre: Point, radius: float) -> Mask:
     """Draw `part` into `image` in place; return where its defect is, shape of the picture.
 
     Args:
@@ -88,20 +86,20 @@ def paint_part(image: Image, part: Part, centre: tuple[float, float], radius: fl
         if number == missing:
             canvas.mark(point, share)
         else:
-            canvas.disc(point, share, (34, 32, 30))
+            canvas.fill(point, share, (34, 32, 30))
     _print(canvas, rng, spoilt=part.state == "misprint")
     if part.state in _DAMAGES:
         _DAMAGES[part.state](canvas, rng)
     return mask > 0
 
 
-Holes = list[tuple[tuple[float, float], float]]
+Holes = list[tuple[Point, float]]
 
 
 def _washer(canvas: Canvas, shade: int) -> Holes:
     _shadow(canvas)
-    canvas.disc(canvas.centre, 1.0, (168 + shade, 166 + shade, 162 + shade))
-    canvas.disc(canvas.centre, 0.93, (190 + shade, 188 + shade, 184 + shade))
+    canvas.fill(canvas.centre, 1.0, (168 + shade, 166 + shade, 162 + shade))
+    canvas.fill(canvas.centre, 0.93, (190 + shade, 188 + shade, 184 + shade))
     return [(canvas.centre, 0.24), *((canvas.at(0.62, 45 + 90 * i), 0.12) for i in range(4))]
 
 
@@ -110,26 +108,26 @@ def _gear(canvas: Canvas, shade: int) -> Holes:
     steps = np.arange(72)
     lengths = np.where(steps % 4 < 2, 1.0, 0.86)  # noqa: PLR2004 - half tooth, half gap
     ring = [canvas.at(float(r), 5 * float(i)) for i, r in zip(steps, lengths, strict=True)]
-    _polygon(canvas.image, ring, (120 + shade, 146 + shade, 158 + shade))
-    canvas.disc(canvas.centre, 0.76, (136 + shade, 162 + shade, 174 + shade))
+    polygon(canvas.image, ring, (120 + shade, 146 + shade, 158 + shade))
+    canvas.fill(canvas.centre, 0.76, (136 + shade, 162 + shade, 174 + shade))
     return [(canvas.centre, 0.2), *((canvas.at(0.5, 60 * i), 0.1) for i in range(6))]
 
 
 def _bottle_cap(canvas: Canvas, shade: int) -> Holes:
     _shadow(canvas)
     ring = [canvas.at(1.0 if i % 2 else 0.93, 6 * float(i)) for i in range(60)]
-    _polygon(canvas.image, ring, (70 + shade, 84 + shade, 176 + shade))
-    canvas.disc(canvas.centre, 0.8, (86 + shade, 104 + shade, 204 + shade))
+    polygon(canvas.image, ring, (70 + shade, 84 + shade, 176 + shade))
+    canvas.fill(canvas.centre, 0.8, (86 + shade, 104 + shade, 204 + shade))
     return [(canvas.at(0.58, 30 + 120 * i), 0.1) for i in range(3)]
 
 
 def _board(canvas: Canvas, shade: int) -> Holes:
     _shadow(canvas)
     corners = [canvas.at(0.98, a) for a in (40.0, 140.0, 220.0, 320.0)]
-    _polygon(canvas.image, corners, (62 + shade, 116 + shade, 44 + shade))
+    polygon(canvas.image, corners, (62 + shade, 116 + shade, 44 + shade))
     for degrees in (20.0, 160.0, 200.0, 340.0):
-        _line(canvas.image, canvas.at(0.2, degrees), canvas.at(0.7, degrees), (92, 160, 120))
-    _polygon(canvas.image, [canvas.at(0.3, a) for a in (45.0, 135.0, 225.0, 315.0)], (48, 46, 44))
+        line(canvas.image, canvas.at(0.2, degrees), canvas.at(0.7, degrees), (92, 160, 120))
+    polygon(canvas.image, [canvas.at(0.3, a) for a in (45.0, 135.0, 225.0, 315.0)], (48, 46, 44))
     return [(canvas.at(0.78, a), 0.1) for a in (40.0, 140.0, 220.0, 320.0)]
 
 
@@ -148,19 +146,18 @@ def _print(canvas: Canvas, rng: np.random.Generator, *, spoilt: bool) -> None:
         degrees = 90 + 11.0 * (bar - 2)
         lean = float(rng.uniform(-16, 16)) if spoilt else 0.0
         ends = canvas.at(0.66, degrees), canvas.at(0.42, degrees + lean)
-        _line(canvas.image, *ends, ink, width=2 if bar % 2 else 1)
+        line(canvas.image, *ends, ink, width=2 if bar % 2 else 1)
     if spoilt:
         _smear(canvas, canvas.at(0.54, 90), ink)
 
 
-def _smear(canvas: Canvas, point: tuple[float, float], ink: Colour) -> None:
-    x, y = (round(v * 2**_SHIFT) for v in point)
-    axes = (round(0.34 * canvas.radius * 2**_SHIFT), round(0.17 * canvas.radius * 2**_SHIFT))
+def _smear(canvas: Canvas, point: Point, ink: Colour) -> None:
+    axes = (round(0.34 * canvas.radius * 2**SHIFT), round(0.17 * canvas.radius * 2**SHIFT))
     degrees = float(np.rad2deg(canvas.turn))
-    ellipse = ((x, y), axes, degrees, 0, 360)
-    cv2.ellipse(canvas.mask, *ellipse, (255, 255, 255), -1, cv2.LINE_8, _SHIFT)
+    ellipse = (fixed(point), axes, degrees, 0, 360)
+    cv2.ellipse(canvas.mask, *ellipse, (255, 255, 255), -1, cv2.LINE_8, SHIFT)
     layer = canvas.image.copy()
-    cv2.ellipse(layer, *ellipse, ink, -1, cv2.LINE_AA, _SHIFT)
+    cv2.ellipse(layer, *ellipse, ink, -1, cv2.LINE_AA, SHIFT)
     cv2.addWeighted(layer, 0.5, canvas.image, 0.5, 0, canvas.image)
 
 
@@ -169,8 +166,8 @@ def _scratch(canvas: Canvas, rng: np.random.Generator) -> None:
     points = [canvas.at(0.8, first), canvas.at(0.15, first + rng.uniform(20, 160))]
     points.append(canvas.at(float(rng.uniform(0.5, 0.8)), first + 180 + rng.uniform(-30, 30)))
     for begin, end in pairwise(points):
-        _line(canvas.image, begin, end, (236, 238, 240), width=2)
-        _line(canvas.mask, begin, end, (255, 255, 255), width=3)
+        line(canvas.image, begin, end, (236, 238, 240), width=2)
+        line(canvas.mask, begin, end, (255, 255, 255), width=3)
 
 
 def _crack(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -180,8 +177,8 @@ def _crack(canvas: Canvas, rng: np.random.Generator) -> None:
         distance -= float(rng.uniform(0.1, 0.16))
         degrees += float(rng.uniform(-22, 22))
         end = canvas.at(distance, degrees)
-        _line(canvas.image, begin, end, (18, 16, 16), width=2)
-        _line(canvas.mask, begin, end, (255, 255, 255), width=3)
+        line(canvas.image, begin, end, (18, 16, 16), width=2)
+        line(canvas.mask, begin, end, (255, 255, 255), width=3)
         begin = end
 
 
@@ -209,7 +206,7 @@ def _short_fill(canvas: Canvas, rng: np.random.Generator) -> None:
     """Leave a bite out of the rim, as a mould that did not fill."""
     share = float(rng.uniform(0.26, 0.38))
     point = canvas.at(canvas.rim, float(rng.uniform(0, 360)))
-    canvas.disc(point, share, (52, 52, 54))
+    canvas.fill(point, share, (52, 52, 54))
     canvas.mark(point, share)
 
 
@@ -222,39 +219,16 @@ _DAMAGES: Mapping[str, Callable[[Canvas, np.random.Generator], None]] = {
 }
 
 
-def _somewhere(canvas: Canvas, rng: np.random.Generator) -> tuple[float, float]:
+def _somewhere(canvas: Canvas, rng: np.random.Generator) -> Point:
     return canvas.at(float(rng.uniform(0.35, 0.7)), float(rng.uniform(0, 360)))
 
 
 def _shadow(canvas: Canvas) -> None:
     x, y = canvas.centre
-    _disc(canvas.image, (x + 2.5, y + 3), canvas.radius * 0.98, (30, 30, 30))
+    disc(canvas.image, (x + 2.5, y + 3), canvas.radius * 0.98, (30, 30, 30))
 
 
-def _blend(canvas: Canvas, point: tuple[float, float], share: float, colour: Colour) -> None:
+def _blend(canvas: Canvas, point: Point, share: float, colour: Colour) -> None:
     layer = canvas.image.copy()
-    _disc(layer, point, share * canvas.radius, colour)
+    disc(layer, point, share * canvas.radius, colour)
     cv2.addWeighted(layer, 0.55, canvas.image, 0.45, 0, canvas.image)
-
-
-def _disc(image: Image, point: tuple[float, float], radius: float, colour: Colour) -> None:
-    x, y = (round(v * 2**_SHIFT) for v in point)
-    cv2.circle(image, (x, y), round(radius * 2**_SHIFT), colour, -1, cv2.LINE_AA, _SHIFT)
-
-
-def _line(
-    image: Image,
-    begin: tuple[float, float],
-    end: tuple[float, float],
-    colour: Colour,
-    *,
-    width: int = 1,
-) -> None:
-    first = tuple(round(v * 2**_SHIFT) for v in begin)
-    last = tuple(round(v * 2**_SHIFT) for v in end)
-    cv2.line(image, first, last, colour, width, cv2.LINE_AA, _SHIFT)
-
-
-def _polygon(image: Image, points: list[tuple[float, float]], colour: Colour) -> None:
-    corners = np.round(np.array(points) * 2**_SHIFT).astype(np.int32)
-    cv2.fillPoly(image, [corners], colour, cv2.LINE_AA, _SHIFT)

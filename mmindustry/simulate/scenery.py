@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmindustry.simulate.brush import Colour, Image, Point
 from mmindustry.simulate.machine import Machine
 from mmindustry.simulate.policy import SimulatePolicy
-from mmindustry.simulate.product import Colour, Image
 from mmindustry.simulate.seeds import generator
 
 BASE_WIDTH = 320
@@ -21,8 +21,6 @@ PRESSURE_FULL_BAR = 4.0
 """Right end of the suction gauge's scale."""
 NEEDLE_FROM_DEGREES, NEEDLE_SWEEP_DEGREES = 135.0, 270.0
 """Clockwise from the lower left to the lower right, as dials are made."""
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

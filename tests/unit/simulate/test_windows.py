@@ -222,3 +222,19 @@ def test_other_lengths_hold_as_many_chunks() -> None:
 def test_a_policy_refuses_what_makes_no_plant(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=field):
         SimulatePolicy(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.soak
+def test_trivial_features_stay_near_chance_in_the_long_form() -> None:
+    taken = [
+        (trivial(one), one.truth.fault, one.truth.asset)
+        for one in labelled_windows(3000, 77, assets=100)
+    ]
+    features = np.array([row for row, _, _ in taken])
+    labels = np.array([CLASSES.index(fault) for _, fault, _ in taken])
+    assets = np.array([asset for _, _, asset in taken])
+    folds = [np.isin(assets, sorted(set(assets))[k::5]) for k in range(5)]
+
+    score = np.mean([balanced_accuracy(features, labels, test) for test in folds])
+
+    assert score < 1 / len(CLASSES) + 0.05
