@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request
@@ -33,13 +34,15 @@ class Live:
     clients: int = 0
     closing: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Look at the record for ever; tell readiness whether it answers."""
         while not self.closing:
             await self._look_once()
             self.health.beat()
-            await asyncio.sleep(self.look_seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), self.look_seconds)
 
     async def _look_once(self) -> None:
         try:
@@ -55,6 +58,7 @@ class Live:
     def close(self) -> None:
         """End every stream: the daemon stops."""
         self.closing = True
+        self.ended.set()
         self._wake()
 
     def _wake(self) -> None:

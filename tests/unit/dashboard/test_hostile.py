@@ -158,7 +158,10 @@ BAD_QUERIES = (
 def test_no_query_makes_any_route_fail(record: PlantRecord, query: str) -> None:
     with make_client(record) as client:
         for method, template in routes():
-            if method == "GET" and template not in WITHOUT_ASSETS | {"/readyz", "/-/ready"}:
+            media = "{number}" in template and "pixels" not in query
+            twin = template.endswith(".json")  # the same function as the API's
+            skipped = media or twin or template in WITHOUT_ASSETS | {"/readyz", "/-/ready"}
+            if method == "GET" and not skipped:
                 path = template.replace("{asset:path}", SICK).replace("{number}", "0")
                 path = path.replace("{window_id}", record.sick_window)
                 answer = client.get(f"{path}?{query}")

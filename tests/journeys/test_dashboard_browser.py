@@ -1,0 +1,249 @@
+"""The dashboard in a real browser: nothing complains, nothing overflows, the fault is found."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import update
+
+from mmindustry.alerting.lifecycle import Act
+from mmindustry.dashboard.app import create_app
+from mmindustry.dashboard.policy import DashboardPolicy
+from mmindustry.store.operators import Answer, answer_alarm
+from mmindustry.store.queries.scope import Scope
+from mmindustry.store.tables import alarms, partition_progress
+from mmindustry.telemetry.metrics import Metrics
+from mmindustry.testing.clock import HandClock
+from mmindustry.web.serve import serve
+from tests.browser import Browser, open_browser
+from tests.plant_record import NOW, SICK, PlantRecord, make_record
+
+pytestmark = pytest.mark.browser
+
+WIDTH, HEIGHT = 1280, 800
+
+
+@contextmanager
+def serving(record: PlantRecord) -> Iterator[str]:
+    """Give the URL of a dashboard over `record`."""
+    policy = DashboardPolicy(port=0, look_seconds=0.2)
+    app = create_app(
+        record.database,
+        record.archive,
+        policy=policy,
+        clock=HandClock(NOW),
+        metrics=Metrics(CollectorRegistry()),
+    )
+    stop, begun = threading.Event(), threading.Event()
+    urls: list[str] = []
+
+    def started(url: str) -> None:
+        urls.append(url)
+        begun.set()
+
+    def run() -> None:
+        serve(app, policy, stop=stop, started=started, stopping=app.state.live.close)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert begun.wait(30), "the dashboard did not start"
+        yield urls[0]
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive(), "an open stream kept the dashboard from ending"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser for this file."""
+    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
+        opened.size(WIDTH, HEIGHT)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlantRecord]:
+    """A filled record for this file."""
+    made = make_record(tmp_path_factory.mktemp("record"), windows_each=60)
+    yield made
+    made.database.close()
+
+
+@pytest.fixture(scope="module")
+def url(record: PlantRecord) -> Iterator[str]:
+    """A dashboard that this file's tests share."""
+    with serving(record) as address:
+        yield address
+
+
+def addresses(record: PlantRecord) -> list[str]:
+    """Return the address of every page."""
+    alarm = quote(record.sick_alarm, safe="")
+    lists = ("gaps", "sensors", "unregistered", "dead-letters", "labels", "assets", "about")
+    return [
+        *("/", "/?under=aachen/press-shop", f"/assets/{SICK}?hours=1", "/alarms"),
+        *(f"/windows/{record.sick_window}", f"/alarms/view?id={alarm}", "/alarms?active=false"),
+        *(f"/windows?under={SICK}", *(f"/{noun}" for noun in lists)),
+    ]
+
+
+def settle(browser: Browser) -> None:
+    """Wait until a page stands as it should: live, pictures there, charts drawn."""
+    browser.until("document.getElementById('live').dataset.state === 'on'")
+    browser.until(
+        "!document.getElementById('media') || document.querySelectorAll('#media img').length >= 5"
+    )
+    browser.until("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    browser.until(
+        "!document.getElementById('charts') || document.querySelectorAll('.uplot').length === 3"
+    )
+
+
+@pytest.mark.parametrize("look", ["lang=en&theme=light", "lang=zh&theme=dark"])
+def test_every_page_loads_without_a_complaint_an_overflow_or_a_dialog(
+    browser: Browser, url: str, record: PlantRecord, look: str
+) -> None:
+    for address in addresses(record):
+        browser.complaints.clear()
+        browser.open(f"{url}{address}{'&' if '?' in address else '?'}{look}")
+        settle(browser)
+
+        assert browser.complaints == [], address
+        assert browser.dialogs == [], address
+        assert browser.evaluate("document.documentElement.scrollWidth") <= WIDTH, address
+        cut = browser.evaluate(
+            "[...document.querySelectorAll('main dd, main td, main h1, main .tag, nav a')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0"
+            " && getComputedStyle(e).display !== 'inline').map(e => e.textContent.slice(0, 60))"
+        )
+        assert cut == [], address
+
+
+def test_the_fault_is_found_in_three_clicks_from_the_overview(browser: Browser, url: str) -> None:
+    browser.open(f"{url}/?lang=en&theme=light")
+
+    click(browser, ".tile.high", "/assets/")
+    click(browser, "#now a[href^='/alarms/view']", "/alarms/view")
+    click(browser, "main a[href^='/windows/']", "/windows/")
+
+    settle_text = browser.evaluate("document.querySelector('main').textContent")
+    assert "bearing, outer race" in settle_text
+    assert "Seen and heard" in settle_text
+
+
+def click(browser: Browser, selector: str, path: str) -> None:
+    """Click the first element that `selector` finds and wait for the page it leads to."""
+    browser.until(f'document.querySelector("{selector}")')
+    browser.evaluate(f'void document.querySelector("{selector}").click()')
+    browser.until(f'location.pathname.startsWith("{path}") && document.readyState === "complete"')
+
+
+def test_a_click_into_a_chart_opens_the_window_below_it(browser: Browser, url: str) -> None:
+    browser.open(f"{url}/assets/{SICK}?hours=1&lang=en")
+    settle(browser)
+
+    spot = browser.evaluate(
+        "(() => { const r = document.querySelector('.u-over').getBoundingClientRect();"
+        " return [r.left + r.width / 2, r.top + r.height / 2]; })()"
+    )
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        browser.send(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=spot[0],
+            y=spot[1],
+            button="none" if kind == "mouseMoved" else "left",
+            clickCount=0 if kind == "mouseMoved" else 1,
+        )
+
+    browser.until("location.pathname.startsWith('/windows/')")
+
+
+def test_what_happens_elsewhere_appears_without_a_reload(browser: Browser, tmp_path: Path) -> None:
+    record = make_record(tmp_path, windows_each=3)
+    with serving(record) as url:
+        browser.open(f"{url}/?lang=en")
+        settle(browser)
+        browser.evaluate("window.stays = true")
+
+        with record.database.write() as connection:
+            answer_alarm(
+                connection,
+                Scope(),
+                Answer(
+                    alarm_id=record.sick_alarm,
+                    act=Act.ACKNOWLEDGE,
+                    author="otto",
+                    at=NOW,
+                    version=0,
+                ),
+            )
+        browser.until("!document.querySelector('.tile.high .blink')")
+        with record.database.write() as connection:
+            connection.execute(
+                update(alarms).where(alarms.c.id == record.sick_alarm).values(cleared_at=NOW)
+            )
+            connection.execute(update(partition_progress).values(step=9999))
+        browser.until("!document.querySelector('.tile.high')")
+
+        assert browser.evaluate("window.stays === true")
+        assert "H" not in browser.evaluate("document.getElementById('counts').textContent")
+        browser.open("about:blank#gone")
+    record.database.close()
+
+
+def test_an_operator_acknowledges_and_comments_by_clicking(
+    browser: Browser, tmp_path: Path
+) -> None:
+    record = make_record(tmp_path, windows_each=3)
+    with serving(record) as url:
+        browser.complaints.clear()
+        browser.open(f"{url}/alarms/view?id={quote(record.sick_alarm, safe='')}&lang=en")
+
+        browser.evaluate("void document.querySelector('button[value=acknowledge]').click()")
+        browser.until("document.body.textContent.includes('active, acknowledged')")
+        browser.evaluate(
+            "(() => { document.querySelector('input.wide').value = '<b>greased</b> 加油脂';"
+            " document.querySelector('button[value=comment]').click(); })()"
+        )
+        browser.until("document.querySelectorAll('.trail li').length === 3")
+
+        trail = browser.evaluate("document.querySelector('.trail').textContent")
+        assert "<b>greased</b> 加油脂" in trail
+        assert browser.complaints == []
+        browser.open("about:blank#gone")
+    record.database.close()
+
+
+def test_a_script_in_a_fragment_is_refused_by_the_page(browser: Browser, url: str) -> None:
+    browser.open(f"{url}/about?lang=en")
+    refused = (
+        "(() => { const d = document.createElement('div');"
+        " try { d.innerHTML = ATTACK; return 'taken'; } catch (e) { return e.name; } })()"
+    )
+
+    for attack in ("<script>1</script>", "<img src=x onerror=alert(1)>", "<iframe srcdoc=x>"):
+        assert browser.evaluate(refused.replace("ATTACK", f"{attack!r}")) == "TypeError", attack
+    harmless = '<p title="x onerror=1 &lt;script">text onerror=1</p>'
+    assert browser.evaluate(refused.replace("ATTACK", f"{harmless!r}")) == "taken"
+    assert browser.dialogs == []
+    browser.complaints.clear()
+
+
+def test_the_browser_reports_what_the_policy_stops(browser: Browser, url: str) -> None:
+    browser.open(f"{url}/about?lang=en")
+    browser.complaints.clear()
+
+    browser.evaluate(
+        "void (document.head.appendChild(document.createElement('style')).textContent = 'p{}')"
+    )
+    browser.until("true")
+
+    assert any("Content Security Policy" in complaint for complaint in browser.complaints)
+    browser.complaints.clear()
