@@ -27,7 +27,9 @@ PRODUCTS = ("good", "scratch", "dent")
 
 
 def noise_spec(fusion: str = "late") -> NetworkSpec:
-    return NetworkSpec(recipe=Recipe(), faults=FAULTS, products=PRODUCTS, fusion=fusion)
+    return NetworkSpec(
+        recipe=Recipe(), faults=FAULTS, products=PRODUCTS, gauges={"bar": 3.0}, fusion=fusion
+    )
 
 
 def noise_features(

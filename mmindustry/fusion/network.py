@@ -15,7 +15,7 @@ from mmindustry.fusion.encoders.text import TextEncoder
 from mmindustry.fusion.fusions import make_fusion
 from mmindustry.fusion.fusions.shape import FusionShape
 from mmindustry.fusion.heads import FaultHead, HazardHead, ProductHead
-from mmindustry.fusion.spec import INPUTS, NetworkSpec
+from mmindustry.fusion.spec import INPUTS, OUTPUTS, NetworkSpec
 
 
 class Answer(NamedTuple):
@@ -26,6 +26,7 @@ class Answer(NamedTuple):
     hazard: Tensor  # (batch, bins): logits
     product: Tensor  # (batch, products): logits
     embeddings: Tensor  # (batch, 3, width): zero where absent
+    gauges: Tensor  # (batch, gauges): shares of full scale; training only, not exported
 
 
 class Network(nn.Module):
@@ -51,6 +52,9 @@ class Network(nn.Module):
         self.product = ProductHead(
             spec, spec.width if self.product_region is None else REGION_WIDTH
         )
+        self.gauge_region = regions.index("gauge") if "gauge" in regions else None
+        gauge_width = spec.width if self.gauge_region is None else REGION_WIDTH
+        self.gauges = nn.Linear(gauge_width, len(spec.gauges)) if spec.gauges else None
         log_prior = torch.log(torch.as_tensor(np.asarray(prior), dtype=torch.float32))
         self.register_buffer("log_prior", log_prior)  # (faults,)
 
@@ -58,23 +62,31 @@ class Network(nn.Module):
     def forward(self, arrays: Mapping[str, Tensor]) -> Answer:
         """Return the answer for a batch of arrays as the recipe shapes them."""
         present = arrays["present"]  # (batch, 3)
-        seen, regions = self.image(arrays)  # (batch, width), (batch, regions, 32)
+        seen, regions = self.image(arrays)  # (batch, width), (batch, regions, 48)
         stacked = torch.stack([seen, self.audio(arrays), self.text(arrays)], dim=1)
         there = present.unsqueeze(-1) > 0  # (batch, 3, 1)
         embeddings = torch.where(there, stacked, torch.zeros_like(stacked))  # (batch, 3, width)
         modal = self._modal(embeddings, there)  # (batch, 3, faults)
         weight = torch.where(present > 0, arrays["quality"], torch.zeros_like(present))
         fused = self.fusion(embeddings, modal, weight)
-        reading = seen if self.product_region is None else regions[:, self.product_region]
-        reading = torch.where(there[:, 0], reading, torch.zeros_like(reading))
+        product = self.product(_read(seen, regions, self.product_region, there))
         hazard = self.hazard(fused.trunk)  # (batch, bins)
-        return Answer(fused.evidence, modal, hazard, self.product(reading), embeddings)
+        gauges = seen[:, :0]  # (batch, 0)
+        if self.gauges is not None:
+            gauges = self.gauges(_read(seen, regions, self.gauge_region, there))
+        return Answer(fused.evidence, modal, hazard, product, embeddings, gauges)
 
     def _modal(self, embeddings: Tensor, there: Tensor) -> Tensor:
         log_prior = self.get_buffer("log_prior")
         heads = [head(embeddings[:, m], log_prior) for m, head in enumerate(self.faults)]
         modal = torch.stack(heads, dim=1)  # (batch, 3, faults)
         return torch.where(there, modal, torch.zeros_like(modal))
+
+
+def _read(seen: Tensor, regions: Tensor, region: int | None, there: Tensor) -> Tensor:
+    """Return a region's reading, or the whole embedding where there is none; zero where absent."""
+    reading = seen if region is None else regions[:, region]  # (batch, width)
+    return torch.where(there[:, 0], reading, torch.zeros_like(reading))
 
 
 class Positional(nn.Module):
@@ -85,7 +97,7 @@ class Positional(nn.Module):
         self.network = network
 
     @override
-    def forward(self, *arrays: Tensor) -> Answer:
-        """Return the network's answer."""
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        """Return what serving needs of the network's answer, in the order of `OUTPUTS`."""
         answer: Answer = self.network(dict(zip(INPUTS, arrays, strict=True)))
-        return answer
+        return answer[: len(OUTPUTS)]

@@ -1,7 +1,7 @@
 """What a network is built from: the shapes it reads, the classes it knows, its widths."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from mmindustry.errors import BundleError
 from mmindustry.features.spec import MODALITIES, Recipe
@@ -51,6 +51,9 @@ class NetworkSpec:
     """Fault classes in the order of the logits; `healthy` is one of them."""
     products: tuple[str, ...]
     """Product classes in the order of the logits; `good` is one of them."""
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    """Gauges the network learns to read in training, name -> full scale. What a needle shows is
+    a lesson that helps it see; nothing is told of it in serving."""
     fusion: str = "late"
     """Name of the fusion module in the registry."""
     width: int = 64
@@ -74,6 +77,8 @@ class NetworkSpec:
             raise ValueError(f"products must be different names, {GOOD!r} among them")
         if min(self.width, self.text_width, self.hazard_bins - 1) < 1:
             raise ValueError("width and text_width must be at least 1, hazard_bins at least 2")
+        if any(scale <= 0 for scale in self.gauges.values()):
+            raise ValueError("gauges: every full scale must be above 0")
         if not 0 < self.hazard_first_hours < self.hazard_last_hours:
             raise ValueError("0 < hazard_first_hours < hazard_last_hours must hold")
 
@@ -85,9 +90,9 @@ class NetworkSpec:
     def to_json(self) -> dict[str, object]:
         """Return the spec as plain JSON."""
         document: dict[str, object] = {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-            if key != "recipe"
+            field.name: _plain(getattr(self, field.name))
+            for field in fields(self)
+            if field.name != "recipe"
         }
         return {**document, "recipe": self.recipe.to_json()}
 
@@ -109,3 +114,9 @@ class NetworkSpec:
             return cls(**values)  # type: ignore[arg-type]  # checked by __post_init__
         except (TypeError, ValueError) as error:
             raise BundleError(f"network: {error}") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value

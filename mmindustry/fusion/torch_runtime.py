@@ -10,7 +10,7 @@ from typing_extensions import override
 from mmindustry.errors import ConfigError
 from mmindustry.fusion.network import Answer, Network
 from mmindustry.fusion.runtime import Arrays, DeviceMemory, Raw, Runtime
-from mmindustry.fusion.spec import INPUTS, NetworkSpec
+from mmindustry.fusion.spec import INPUTS, OUTPUTS, NetworkSpec
 from mmindustry.fusion.weights import fill
 
 
@@ -56,7 +56,7 @@ class TorchRuntime(Runtime):
             answer = self._answer({name: self._send(arrays[name]) for name in INPUTS})
         except torch.OutOfMemoryError as error:
             raise DeviceMemory(f"{self.name}: {len(arrays['present'])} windows at once") from error
-        return Raw(*(part.float().cpu().numpy() for part in answer))
+        return Raw(*(part.float().cpu().numpy() for part in answer[: len(OUTPUTS)]))
 
     def _answer(self, tensors: Mapping[str, torch.Tensor]) -> Answer:
         with (

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Label:
 
     `fault`, `product`: class names (product None: none in view). `hours`: to failure, or to where
     watching ended (`failed` False); None = nothing known. `group`: what may not be in two splits.
+    `gauges`: what the needles show, where they are seen.
     """
 
     fault: str
@@ -36,11 +37,13 @@ class Label:
     failed: bool
     group: str
     severity: float
+    gauges: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """Labels as numbers: class indices (product -1: none), time bins left to the loss."""
+    """Labels as numbers: class indices (product -1: none); gauges (windows, gauges) as shares of
+    full scale, NaN = not seen."""
 
     fault: NDArray[np.int64]
     product: NDArray[np.int64]
@@ -48,6 +51,7 @@ class Targets:
     failed: NDArray[np.float32]
     severity: NDArray[np.float64]
     group: NDArray[np.str_]
+    gauges: NDArray[np.float32]
 
     def take(self, rows: NDArray[np.int64]) -> "Targets":
         """Return the targets of these rows."""
@@ -84,6 +88,10 @@ class DataSet:
             raise InputError(
                 f"labels: unknown class {error}; train for it, or leave it out"
             ) from error
+        shown = [
+            [label.gauges.get(name, np.nan) / scale for name, scale in self.spec.gauges.items()]
+            for label in self.labels
+        ]
         hours = [np.nan if label.hours is None else label.hours for label in self.labels]
         return Targets(
             fault=np.array(fault),
@@ -92,6 +100,7 @@ class DataSet:
             failed=np.array([label.failed for label in self.labels], np.float32),
             severity=np.array([label.severity for label in self.labels]),
             group=np.array([label.group for label in self.labels]),
+            gauges=np.array(shown, np.float32).reshape(len(shown), len(self.spec.gauges)),
         )
 
     def batch(self, rows: NDArray[np.int64]) -> Arrays:

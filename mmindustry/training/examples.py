@@ -101,6 +101,7 @@ def label_of(one: LabelledWindow, order: Order) -> Label:
         failed=not truth.censored,
         group=f"{order.seed}",
         severity=truth.severity,
+        gauges=dict(truth.gauges),
     )
 
 

@@ -41,6 +41,7 @@ class Truth:
     bins: Tensor
     failed: Tensor
     known: Tensor
+    gauges: Tensor
 
 
 def train(
@@ -132,6 +133,7 @@ class _Run:
             torch.from_numpy(bin_of(np.where(known, hours, 0.0), self._edges)),
             torch.from_numpy(self.targets.failed[rows]),
             torch.from_numpy(known.astype(np.float32)),
+            torch.from_numpy(self.targets.gauges[rows]),
         )
         return arrays, truth
 
@@ -154,6 +156,8 @@ def total_loss(network: Network, answer: Answer, truth: Truth, *, policy: Traini
     if bool((truth.product >= 0).any()):
         seen = functional.cross_entropy(answer.product, truth.product, ignore_index=-1)
         loss = loss + policy.product * seen
+    if bool((shown := ~torch.isnan(truth.gauges)).any()):
+        loss = loss + policy.gauges * (answer.gauges - truth.gauges)[shown].square().mean()
     return loss
 
 

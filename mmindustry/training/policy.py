@@ -35,6 +35,8 @@ class TrainingPolicy:
     """Weight of the survival loss, at least 0."""
     product: float = 0.7
     """Weight of the product loss, at least 0."""
+    gauges: float = 2.0
+    """Weight of the loss on gauge readings, at least 0."""
     averaging: float = 0.995
     """Decay of the running mean of weights that is kept as the result, 0..1."""
 
@@ -49,5 +51,5 @@ class TrainingPolicy:
             raise ValueError(
                 "warm_up, smoothing, modality_dropout and averaging must lie in 0..1 (1 excluded)"
             )
-        if min(self.weight_decay, self.auxiliary, self.hazard, self.product) < 0:
+        if min(self.weight_decay, self.auxiliary, self.hazard, self.product, self.gauges) < 0:
             raise ValueError("weight_decay and the weights of losses must be at least 0")

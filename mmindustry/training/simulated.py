@@ -4,6 +4,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from mmindustry.training.split import Split, split_by_group
 
 Tell = Callable[[str], None]
 _CONTROL_WINDOWS = 800
+_FULL_SCALE = MappingProxyType({"speed_rpm": 3000.0, "suction_bar": 3.0})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,11 @@ def train_simulated(run: SimulatedRun, tell: Tell) -> Report:
     if run.out.exists():
         raise InputError(f"{run.out}: exists already; give another --out, bundles never change")
     spec = NetworkSpec(
-        recipe=Recipe(), faults=CLASSES, products=PRODUCT_CLASSES, fusion=run.policy.fusion
+        recipe=Recipe(),
+        faults=CLASSES,
+        products=PRODUCT_CLASSES,
+        gauges=_FULL_SCALE,
+        fusion=run.policy.fusion,
     )
     data = simulated_data(run, spec, tell)
     split = split_by_group(data.targets().group, validate=0.12, test=0.2, seed=run.seed)

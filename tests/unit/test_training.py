@@ -53,6 +53,7 @@ def labelled(count: int, told_by: str = "audio") -> Iterator[tuple[Features, Lab
                 failed=fault != 0,
                 group=f"m{seed % 6}",
                 severity=0.0 if fault == 0 else 0.9,
+                gauges={"bar": 1.5} if seed % 2 else {},
             ),
         )
 
