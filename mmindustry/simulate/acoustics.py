@@ -63,7 +63,7 @@ def ball_pass_orders(bearing: Bearing) -> dict[str, float]:
     >>> round(ball_pass_orders(Bearing("6205", 9, 7.94, 39.04))["outer"], 3)
     3.585
     """
-    angle = np.cos(np.deg2rad(bearing.contact_angle_degrees))
+    angle = float(np.cos(np.deg2rad(bearing.contact_angle_degrees)))
     ratio = bearing.ball_diameter_mm / bearing.pitch_diameter_mm * angle
     pitch = bearing.pitch_diameter_mm / (2 * bearing.ball_diameter_mm)
     return {
