@@ -23,7 +23,8 @@ def doctor(
     """
     loaded = read_settings(file)
     from mmindustry.clock import SystemClock
-    from mmindustry.daemon.doctor import Patient, Verdict, examine
+    from mmindustry.daemon.doctor import examine
+    from mmindustry.daemon.finding import Patient, Verdict
 
     patient = Patient(loaded=loaded, clock=SystemClock(), environment=os.environ)
     bad = {Verdict.FAIL, Verdict.WARN} if strict else {Verdict.FAIL}

@@ -43,7 +43,7 @@ def commented_file() -> str:
         lines += ["", *_comment(section.doc, f"{lead}# "), f"{lead}{section.path[-1]}:"]
         for key, inner in section.keys.items():
             lines += _comment(str(inner.get("description", "")), f"{lead}  # ")
-            lines.append(f"{lead}  # {key}: {_as_yaml(inner.get('default'))}")
+            lines.append(f"{lead}  # {key}: {_as_yaml(section.defaults[key])}")
     return "\n".join(lines) + "\n"
 
 
@@ -63,7 +63,7 @@ def handbook_page() -> str:
             lines += ["", "| key | default | meaning |", "|---|---|---|"]
         for key, inner in section.keys.items():
             meaning = " ".join(str(inner.get("description", "")).split()).replace("|", "\\|")
-            lines.append(f"| `{key}` | `{_as_yaml(inner.get('default'))}` | {meaning} |")
+            lines.append(f"| `{key}` | `{_as_yaml(section.defaults[key])}` | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
@@ -82,6 +82,7 @@ class _Section:
     path: tuple[str, ...]
     doc: str
     keys: Mapping[str, dict[str, Any]]
+    defaults: Mapping[str, Any]
 
 
 def _schema() -> dict[str, Any]:
@@ -106,11 +107,15 @@ def _at(schema: Mapping[str, Any], path: Path) -> Any:
 
 def _sections() -> Iterator[_Section]:
     schema = _schema()
-    yield from _below(schema, schema["$defs"], ())
+    defaults = Settings().model_dump(mode="json")
+    yield from _below(schema, schema["$defs"], (), defaults)
 
 
 def _below(
-    schema: Mapping[str, Any], definitions: Mapping[str, Any], path: tuple[str, ...]
+    schema: Mapping[str, Any],
+    definitions: Mapping[str, Any],
+    path: tuple[str, ...],
+    defaults: Mapping[str, Any],
 ) -> Iterator[_Section]:
     """Yield the section of each property that is one, then those inside it."""
     for name, inner in schema["properties"].items():
@@ -119,8 +124,9 @@ def _below(
             continue
         properties = found["properties"].items()
         keys = {k: v for k, v in properties if _definition(v, definitions) is None}
-        yield _Section((*path, name), str(inner.get("description", "")), keys)
-        yield from _below(found, definitions, (*path, name))
+        doc = str(inner.get("description", ""))
+        yield _Section((*path, name), doc, keys, defaults[name])
+        yield from _below(found, definitions, (*path, name), defaults[name])
 
 
 def _definition(inner: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any | None:

@@ -6,14 +6,13 @@ import platform
 import shutil
 import socket
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmindustry.clock import Clock
-from mmindustry.config.load import Loaded
-from mmindustry.config.settings import Settings
+from mmindustry.daemon.doctor_record import RECORD_CHECKS
+from mmindustry.daemon.doctor_stream import STREAM_CHECKS
+from mmindustry.daemon.finding import Check, Finding, Patient, Verdict
 from mmindustry.errors import MmindustryError
 
 _GIB = 1024**3
@@ -22,47 +21,8 @@ _SLOW_FSYNC_SECONDS = 0.05
 _LEAST_INODES = 10_000
 
 
-class Verdict(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-    SKIP = "skip"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check's answer; `remedy` is one line, empty where nothing is to be done."""
-
-    name: str
-    verdict: Verdict
-    detail: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
-    """What is examined, and the means for it."""
-
-    loaded: Loaded
-    clock: Clock
-    environment: Mapping[str, str]
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        return self.loaded.settings
-
-
-Check = Callable[[Patient], Iterator[Finding]]
-
-
 def examine(patient: Patient) -> Iterator[Finding]:
     """Yield one finding a check, in a fixed order; a check that breaks down is a failed one."""
-    from mmindustry.daemon.doctor_record import RECORD_CHECKS
-    from mmindustry.daemon.doctor_stream import STREAM_CHECKS
-
     for check in (*_HERE, *RECORD_CHECKS, *STREAM_CHECKS, *_SERVING):
         try:
             yield from check(patient)

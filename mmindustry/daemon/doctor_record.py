@@ -5,7 +5,7 @@ from datetime import UTC
 
 from sqlalchemy import func, select, text
 
-from mmindustry.daemon.doctor import Check, Finding, Patient, Verdict
+from mmindustry.daemon.finding import Check, Finding, Patient, Verdict
 from mmindustry.store.database import Database, open_database, told_plainly
 from mmindustry.store.schema import HEAD, current
 

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mmindustry.daemon.doctor import Check, Finding, Patient, Verdict
+from mmindustry.daemon.finding import Check, Finding, Patient, Verdict
 from mmindustry.stream.admin import StreamAdmin, specs_of
 from mmindustry.stream.entry import open_admin
 from mmindustry.stream.layout import TopicLayout

@@ -31,8 +31,11 @@ def _turn(life: Life, line: OpenLine) -> None:
     came = line.pipeline.turn()
     life.beat()
     metrics = life.metrics
-    metrics.steps_total.labels(outcome="done" if came else "idle").inc()
-    if came:
+    fenced = line.pipeline.fenced
+    metrics.steps_total.labels(outcome="fenced" if fenced else "done" if came else "idle").inc()
+    if fenced:
+        life.log.warning("step_fenced", reason=fenced)
+    elif came:
         metrics.step_duration_seconds.observe(life.clock.monotonic() - begun)
     metrics.held_bytes.set(line.assembler.held_bytes)
     partitions = len(line.source.held())

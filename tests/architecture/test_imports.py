@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 WORKER = "import mmindustry.daemon.line, mmindustry.daemon.worker, cv2, onnxruntime"
-NAIVE = "import torch, librosa; librosa.feature.melspectrogram; librosa.util.frame"
+NAIVE = f"{WORKER}, torch, librosa; librosa.feature.melspectrogram; librosa.util.frame"
 
 
 def modules_after(statement: str) -> list[str]:
@@ -47,9 +47,9 @@ def test_importing_a_package_starts_no_thread() -> None:
     subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True)
 
 
-def test_a_worker_imports_at_most_a_third_of_what_torch_and_librosa_cost() -> None:
-    ours = min(cpu_seconds(WORKER) for _ in range(3))
-    naive = min(cpu_seconds(NAIVE) for _ in range(2))
+def test_a_worker_starts_at_three_tenths_of_one_that_imports_torch_and_librosa() -> None:
+    pairs = [(cpu_seconds(WORKER), cpu_seconds(NAIVE)) for _ in range(2)]
+    ours, naive = (min(column) for column in zip(*pairs, strict=True))
 
     assert ours / naive <= 0.3
 
