@@ -47,7 +47,8 @@ class Closing(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """A closed window with its bytes. `cut`: topic -> `read_through` of its step; `items` stand in
-    order of (time, source, id); `missing` names the awaited sources that gave it nothing."""
+    order of (time, source, id); `missing` names the awaited sources that gave it nothing; `struck`
+    names items that turned out unreadable: the row remembers them, they are no evidence."""
 
     key: WindowKey
     end: datetime
@@ -58,18 +59,24 @@ class Window:
     closed_by: Closing = Closing.WATERMARK
     blind: bool = False
     evidence_lost: str | None = None
+    struck: tuple[Evidence, ...] = ()
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """What its row will name."""
-        return tuple(Evidence(e.source, e.id, e.time, e.modality, e.position) for e in self.items)
+        return tuple(_evidence(item) for item in self.items)
 
     def without(self, positions: frozenset[Position]) -> "Window":
-        """Return this window less the items at `positions`; blind where nothing is left."""
+        """Return this window with the items at `positions` struck; blind where none is left."""
         kept = tuple(item for item in self.items if item.position not in positions)
         if len(kept) == len(self.items):
             return self
-        return replace(self, items=kept, blind=not kept)
+        struck = tuple(_evidence(item) for item in self.items if item.position in positions)
+        return replace(self, items=kept, struck=(*self.struck, *struck), blind=not kept)
+
+
+def _evidence(item: Event) -> Evidence:
+    return Evidence(item.source, item.id, item.time, item.modality, item.position)
 
 
 @dataclass(frozen=True, slots=True)

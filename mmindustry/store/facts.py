@@ -25,7 +25,7 @@ Fields = Mapping[Any, Any]
 
 
 def evidence_of(items: list[Fields]) -> tuple[Evidence, ...]:
-    """Return the evidence that an `evidence` column names."""
+    """Return the evidence that an `evidence` column names, what was struck from it left out."""
     return tuple(
         Evidence(
             item["source"],
@@ -35,6 +35,7 @@ def evidence_of(items: list[Fields]) -> tuple[Evidence, ...]:
             Position(item["topic"], item["partition"], item["offset"]),
         )
         for item in items
+        if not item.get("dead")
     )
 
 

@@ -1,6 +1,6 @@
 """Facts of the line -> rows of the record. Pure; the other way is `facts.py`."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -13,7 +13,6 @@ from mmindustry.domain import (
     Gap,
     LogEntry,
     OperatingState,
-    Position,
     Prediction,
     Shard,
     Untaken,
@@ -53,8 +52,8 @@ def asset_id(asset: str) -> str:
     return blake2b(asset.encode(), digest_size=16).hexdigest()
 
 
-def evidence_row(evidence: Evidence, dead: Collection[Position] = ()) -> Row:
-    """Return one item of an `evidence` column."""
+def evidence_row(evidence: Evidence, *, dead: bool = False) -> Row:
+    """Return one item of an `evidence` column; `dead`: it could not be read and is a letter."""
     position = evidence.position
     row: Row = {
         "source": evidence.source,
@@ -65,17 +64,16 @@ def evidence_row(evidence: Evidence, dead: Collection[Position] = ()) -> Row:
         "partition": position.partition,
         "offset": position.offset,
     }
-    if position in dead:
+    if dead:
         row["dead"] = True
     return row
 
 
-def window_row(
-    window: Window, judged: Prediction | Failed | None, dead: Collection[Position]
-) -> Row:
+def window_row(window: Window, judged: Prediction | Failed | None) -> Row:
     """Return the row of a closed window; one without evidence has nothing to seal."""
-    evidence = [evidence_row(item, dead) for item in window.evidence]
-    archived = not evidence or window.key.revision > 0
+    evidence = [evidence_row(item) for item in window.evidence]
+    evidence += [evidence_row(item, dead=True) for item in window.struck]
+    archived = not window.items or window.key.revision > 0
     return {
         "start": window.key.start,
         "asset": window.key.asset,

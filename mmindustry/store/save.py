@@ -129,9 +129,8 @@ def _window_rows(step: Step, page: Page) -> list[Row]:
     judged: dict[WindowKey, Prediction | Failed] = {}
     for said in step.predictions:
         judged.setdefault(said.window, said)
-    dead = frozenset(letter.message.position for letter in step.dead_letters)
     return [
-        _aged(to_row.window_row(window, judged.get(window.key), dead), window.partition, page)
+        _aged(to_row.window_row(window, judged.get(window.key)), window.partition, page)
         for window in step.windows
     ]
 

@@ -40,6 +40,7 @@ class WindowRow:
     closed_by: str
     blind: bool
     evidence_lost: str | None
+    struck: tuple[Evidence, ...] = ()
 
     @classmethod
     def of(cls, window: Window) -> "WindowRow":
@@ -54,6 +55,7 @@ class WindowRow:
             closed_by=str(window.closed_by),
             blind=window.blind,
             evidence_lost=window.evidence_lost,
+            struck=window.struck,
         )
 
 

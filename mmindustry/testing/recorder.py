@@ -99,7 +99,7 @@ class FakeRecorder:
         database = self.database
         if event.identity in database.entries or event.identity in database.states:
             return True
-        named = [e for row in database.windows.values() for e in row.evidence]
+        named = [e for row in database.windows.values() for e in (*row.evidence, *row.struck)]
         named += [evidence for _, evidence in database.late.values()]
         return any((e.source, e.id, e.time) == event.identity for e in named)
 
