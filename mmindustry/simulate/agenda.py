@@ -198,7 +198,7 @@ class Agenda:
 
 _BROKEN: dict[Modality, Sequence[str]] = {
     Modality.IMAGE: ("camera_frozen", "camera_black"),
-    Modality.AUDIO: ("microphone_silent",),
+    Modality.AUDIO: ("microphone_silent", "microphone_clipped"),
 }
 
 

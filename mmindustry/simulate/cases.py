@@ -155,10 +155,11 @@ def _absences(chance: np.random.Generator, share: float) -> tuple[bool, bool]:
 
 def _broken(chance: np.random.Generator, share: float) -> tuple[str, str]:
     camera, kind, microphone = chance.random(3)
-    codes = ("camera_frozen", "camera_black")
+    cameras = ("camera_frozen", "camera_black")
+    microphones = ("microphone_silent", "microphone_clipped")
     return (
-        codes[int(kind * len(codes))] if camera < share else "",
-        "microphone_silent" if microphone < share else "",
+        cameras[int(kind * len(cameras))] if camera < share else "",
+        microphones[int(kind * len(microphones))] if microphone < share else "",
     )
 
 

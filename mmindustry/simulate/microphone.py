@@ -57,6 +57,13 @@ class Listener:
         self._blocks += 1
         return samples
 
+    def give(self, situation: Situation, seconds: float, trouble: str) -> Samples:
+        """Return the next `seconds` as a microphone in this trouble ("" for none) gives them."""
+        if trouble == "microphone_silent":
+            return self.hum(seconds)
+        heard = self.hear(situation, seconds)
+        return overdriven(heard) if trouble == "microphone_clipped" else heard
+
     def hum(self, seconds: float) -> Samples:
         """Return what a dead microphone gives: a trace of mains hum, and the time moves on."""
         frames = round(seconds * self._policy.rate_hz)
@@ -143,6 +150,11 @@ def _levelled(heard: Sound, target_dbfs: float, last_db: float | None) -> tuple[
     ramp = np.linspace(start, gain_db, len(heard), dtype=np.float32)
     scaled = heard * np.float32(10) ** (ramp / np.float32(20))
     return np.round(np.clip(scaled, -1, 1) * 32767).astype(np.int16), gain_db
+
+
+def overdriven(samples: Samples) -> Samples:
+    """Return what a microphone with its gain far too high gives: peaks cut off at full scale."""
+    return np.clip(samples.astype(np.int32) * 24, -32768, 32767).astype(np.int16)
 
 
 def silence_level_dbfs(samples: Samples) -> float:

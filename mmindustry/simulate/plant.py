@@ -128,8 +128,7 @@ class Post:
         trouble = self.agenda.trouble(Modality.AUDIO, at)
         if trouble == "outage":
             return
-        listener = self._listener
-        heard = listener.hum(lasts) if trouble else listener.hear(situation, lasts)
+        heard = self._listener.give(situation, lasts, trouble)
         content = chunk_of(heard, self._policy.rate_hz)
         yield self._given(content, (at, lasts, 0.0), self._note(situation, trouble))
 

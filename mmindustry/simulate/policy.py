@@ -42,7 +42,8 @@ class SimulatePolicy:
     missing_share: float = 0.06
     """How often a whole modality is absent from a labelled window; 0..0.5."""
     sensor_fault_share: float = 0.04
-    """How often a labelled window has a dead microphone, and a frozen or black camera; 0..0.5."""
+    """How often a labelled window has a dead or clipped microphone, and a frozen or black camera;
+    0..0.5."""
     state_share: float = 0.75
     """How often the operating point of a labelled window is known; 0..1."""
 
@@ -67,7 +68,7 @@ class SimulatePolicy:
     outage_seconds: float = 40.0
     """Median length of such a burst in seconds; 1..86,400."""
     broken_sensors_per_hour: float = 0.02
-    """Frozen or black cameras and dead microphones, a sensor; 0..60."""
+    """Frozen or black cameras, dead or clipped microphones, a sensor; 0..60."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no plant."""

@@ -60,10 +60,7 @@ class Take:
         listener.begin(self.case.name)
         lasts, rate_hz = self.policy.chunk_seconds, self.policy.rate_hz
         count, step = int(self.length_seconds / lasts), round(lasts * rate_hz)
-        if self.case.microphone_fault:
-            heard = listener.hum(count * lasts)
-        else:
-            heard = listener.hear(self.case.situation, count * lasts)
+        heard = listener.give(self.case.situation, count * lasts, self.case.microphone_fault)
         blocks = heard.reshape(count, step)
         return [
             self._item(chunk_of(block, rate_hz), index * lasts, lasts)

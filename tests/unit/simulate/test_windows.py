@@ -128,7 +128,10 @@ def test_look_alikes_are_drawn_without_a_look_at_the_label() -> None:
 def test_broken_sensors_are_broken(windows: list[LabelledWindow]) -> None:
     codes = {code: one for one in windows for code, _ in one.truth.sensor_faults}
 
-    assert set(codes) == {"camera_frozen", "camera_black", "microphone_silent"}
+    assert set(codes) == {
+        *("camera_frozen", "camera_black"),
+        *("microphone_silent", "microphone_clipped"),
+    }
     frozen = [
         i.content for i in codes["camera_frozen"].window.items if isinstance(i.content, Frame)
     ]
@@ -136,6 +139,9 @@ def test_broken_sensors_are_broken(windows: list[LabelledWindow]) -> None:
     dead = sound(codes["microphone_silent"])
     assert dead is not None
     assert np.abs(dead).max() < 100
+    loud = sound(codes["microphone_clipped"])
+    assert loud is not None
+    assert np.mean(np.abs(loud) >= 32767) > 0.01
     for one in windows:
         if any("camera" in code for code, _ in one.truth.sensor_faults):
             assert one.truth.product is None
