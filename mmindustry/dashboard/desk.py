@@ -149,6 +149,7 @@ def make_templates() -> Environment:
     filters: dict[str, Callable[..., object]] = {
         "visible": show.visible,
         "plain": show.plain,
+        "coded": show.coded,
         "stamp": show.stamp,
         "clock_time": show.clock_time,
         "percent": show.percent,

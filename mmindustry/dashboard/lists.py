@@ -127,7 +127,7 @@ LISTINGS: tuple[Listing, ...] = (
             ("stage", "stage"),
             ("modality", "modality"),
             ("key", "mono"),
-            ("topic", "mono"),
+            ("topic", "topic"),
             ("partition", "number"),
             ("offset", "number"),
             ("value_bytes", "number"),

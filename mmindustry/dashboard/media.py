@@ -80,6 +80,7 @@ def media_page(visit: Visitor, window_id: str) -> HTMLResponse:
 
 def _frames(visit: Visit, window: WindowDetail) -> list[FrameView]:
     wanted = [(n, e) for n, e in enumerate(window.evidence) if e.modality is Modality.IMAGE]
+    wanted.sort(key=lambda item: (item[1].time, item[1].source))
     found = visit.desk.archive.read([e for _, e in wanted])
     return [
         FrameView(n, e.source, e.time, _why(window, n, media))
@@ -133,7 +134,7 @@ def _joined(visit: Visit, window: WindowDetail, number: int) -> tuple[Sound, dat
         raise Problem(404, "there is no such sound in this window")
     wanted = [(n, e) for n, e in enumerate(window.evidence) if e.source == sources[number]]
     found = visit.desk.archive.read([e for _, e in wanted])
-    begins = wanted[0][1].time
+    begins = min(e.time for _, e in wanted)
     pieces: list[tuple[float, Sound]] = []
     reasons: list[str] = []
     for (n, evidence), media in zip(wanted, found, strict=True):

@@ -59,6 +59,19 @@ def _mark(text: str) -> Markup:
     return Markup('<span class="esc">{}</span>').format(text)
 
 
+def coded(text: str) -> Markup:
+    """Return one of our own texts with what stands between backticks as code.
+
+    >>> coded("run `mmindustry demo`")
+    Markup('run <code>mmindustry demo</code>')
+    """
+    parts = text.split("`")
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
 def local(moment: datetime, zone: str, *, seconds: bool = True) -> str:
     """Return a moment in a site's zone, the zone named.
 

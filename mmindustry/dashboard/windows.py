@@ -68,7 +68,11 @@ def window_page(visit: Visitor, window_id: str) -> HTMLResponse:
         after=after,
         alarms=[show_alarm(alarm, now) for alarm in raised],
         labels=_touching(labels, window.start, window.end),
-        counted=Counter(item.modality.value for item in window.evidence),
+        counted=Counter(
+            item.modality.value
+            for number, item in enumerate(window.evidence)
+            if number not in window.dead
+        ),
         faults=_faults(window, visit.words),
         entries=entries,
         states=states,
