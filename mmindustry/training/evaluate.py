@@ -216,7 +216,7 @@ def _life(views: Views, spec: NetworkSpec) -> dict[str, float]:
     failed = truth.failed > 0
     decided = known & (failed | (truth.hours > _RISK_HOURS))
     outcome = (failed & (truth.hours <= _RISK_HOURS)).astype(np.float64)
-    seen = known & failed
+    seen = known & failed & (truth.hours > 0)  # a factor of 0 says nothing
     inside = (truth.hours >= median[:, 0]) & (truth.hours <= median[:, 2])
     return {
         "c_index": concordance(median[known, 1], truth.hours[known], failed[known]),

@@ -15,7 +15,7 @@ from mmindustry.errors import InputError
 from mmindustry.features.spec import MEL_BASIS, Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, write_bundle
-from mmindustry.fusion.calibration import Calibration
+from mmindustry.fusion.calibration import posterior
 from mmindustry.fusion.export import export_onnx
 from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
@@ -26,9 +26,8 @@ from mmindustry.simulate.faults import CLASSES
 from mmindustry.simulate.product import PRODUCT_CLASSES
 from mmindustry.training.card import bundle_card
 from mmindustry.training.dataset import DataSet
-from mmindustry.training.evaluate import fused_probabilities, view
 from mmindustry.training.examples import make_shards, orders
-from mmindustry.training.loop import train
+from mmindustry.training.loop import batches, train
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import macro_f1
 from mmindustry.training.serving import Measured, Serving, measure
@@ -144,9 +143,10 @@ def permuted_labels(data: DataSet, split: Split, policy: TrainingPolicy) -> floa
     rows = random.permutation(split.train)[:_CONTROL_WINDOWS]
     short = replace(policy, epochs=4)
     trained = train(false, rows=rows, validate=split.validate[:100], policy=short, tell=_silent)
-    views = view(TorchRuntime(trained.network), data, split.test, seed=policy.seed)
-    chosen = fused_probabilities(views, Calibration.neutral(), trained.prior).argmax(axis=1)
-    return macro_f1(chosen, views.truth.fault, len(data.spec.faults))
+    runtime = TorchRuntime(trained.network)
+    said = [runtime.run(data.batch(part)).evidence for part in batches(split.test, 64)]
+    chosen = posterior(np.concatenate(said).astype(np.float64), trained.prior).argmax(axis=1)
+    return macro_f1(chosen, data.targets().fault[split.test], len(data.spec.faults))
 
 
 def _manifest(run: SimulatedRun, measured: Measured, data_hash: str) -> Manifest:
