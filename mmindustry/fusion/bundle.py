@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmindustry.errors import BundleError, ConfigError
-from mmindustry.fusion.manifest import Manifest
+from mmindustry.fusion.manifest import Manifest, id_of
 from mmindustry.fusion.weights import Arrays, unpack
 
 WEIGHTS, ARRAYS, MODEL, CARD = "weights.safetensors", "arrays.safetensors", "model.onnx", "card.md"
@@ -118,7 +118,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not isinstance(document, dict):
         raise BundleError(f"{path}: must be a JSON object")
     manifest = Manifest.from_json(document)
-    if (expected := manifest.content_id()) != manifest.id:
+    if (expected := id_of(document)) != manifest.id:
         raise BundleError(f"{path}: was changed; its id is {manifest.id}, content says {expected}")
     return manifest
 

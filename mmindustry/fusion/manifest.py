@@ -74,10 +74,7 @@ class Manifest:
 
     def content_id(self) -> str:
         """Return the id this content has, whatever `id` says."""
-        document = self.to_json()
-        del document["id"]
-        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return id_of(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -124,6 +121,17 @@ class Manifest:
             raise BundleError(f"bundle.json: key {error} is missing") from error
         except (TypeError, AttributeError, ValueError) as error:
             raise BundleError(f"bundle.json: {error}") from error
+
+
+def id_of(document: Mapping[str, Any]) -> str:
+    """Return the id that follows from what stands in bundle.json, `id` left out.
+
+    It is taken from the document as it stands, so that a bundle keeps its id when a later
+    mmindustry knows more keys.
+    """
+    rest = {key: value for key, value in document.items() if key != "id"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"{document.get('name')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 _KEYS = (
