@@ -3,22 +3,26 @@
 import threading
 from collections.abc import Callable, Sequence
 
+from sqlalchemy import func, select
+
 from mmindustry.alerting.budget import is_flood
 from mmindustry.daemon.life import Life
 from mmindustry.domain import OutboxRow, Outcome
 from mmindustry.errors import MmindustryError
 from mmindustry.store.archive import open_storage
-from mmindustry.store.database import Database
+from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.outbox import SqlOutbox
 from mmindustry.store.queries.alarms import count_active, list_alarms
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.queries.trouble import count_quiet
 from mmindustry.store.retention import Retention
 from mmindustry.store.retry import Patience
+from mmindustry.stream.entry import open_admin
 from mmindustry.telemetry.metrics import PRIORITIES
 
 _COUNT_SECONDS = 10.0
 _RETENTION_SECONDS = 3600.0
+_LAG_SECONDS = 15.0
 _RECENT_ALARMS = 50
 
 
@@ -47,7 +51,9 @@ class Housekeeper:
 
     def _count(self) -> None:
         metrics = self._life.metrics
-        metrics.outbox_waiting.set(self._outbox.waiting())
+        waiting = self._outbox.waiting()
+        metrics.outbox_waiting.set(waiting)
+        metrics.queue_depth.labels(stage="sending").set(waiting)
         with self._database.read() as connection:
             active = count_active(connection, Scope())
             quiet = sum(count_quiet(connection, Scope()).values())
@@ -59,9 +65,12 @@ class Housekeeper:
         metrics.alarm_flood.set(is_flood(raised, self._life.clock.now()))
 
 
-def keep_retention(life: Life, database: Database) -> Callable[[], None]:
-    """Run retention every hour on a thread of its own; return how to end it."""
-    thread = threading.Thread(target=_retain, args=(life, database), name="retention", daemon=True)
+def keep_house(life: Life, database: Database) -> Callable[[], None]:
+    """Do the slow chores on a thread of their own; return how to end it.
+
+    They may wait for a stream or database that is away, which no notification shall do.
+    """
+    thread = threading.Thread(target=_keep, args=(life, database), name="chores", daemon=True)
     thread.start()
 
     def end() -> None:
@@ -70,9 +79,48 @@ def keep_retention(life: Life, database: Database) -> Callable[[], None]:
     return end
 
 
-def _retain(life: Life, database: Database) -> None:
-    while not life.stop.wait(_RETENTION_SECONDS):
-        run_retention(life, database)
+def _keep(life: Life, database: Database) -> None:
+    next_retention = life.clock.monotonic() + _RETENTION_SECONDS
+    while not life.stop.wait(_LAG_SECONDS):
+        tell_lag(life)
+        tell_skew(life, database)
+        if life.clock.monotonic() >= next_retention:
+            next_retention = life.clock.monotonic() + _RETENTION_SECONDS
+            run_retention(life, database)
+
+
+def tell_lag(life: Life) -> None:
+    """Export how far the workers' group is behind; where the stream is away, nothing."""
+    policy = life.settings.stream
+    try:
+        admin = open_admin(policy)
+    except MmindustryError as error:
+        life.log.warning("lag_unknown", error=str(error))
+        return
+    try:
+        lags = admin.lag(policy.reading.group, policy.topics.inputs)
+    except MmindustryError as error:
+        life.log.warning("lag_unknown", error=str(error))
+    else:
+        gauge = life.metrics.consumer_lag_messages
+        for (topic, partition), count in lags.items():
+            gauge.labels(topic=topic, partition=str(partition)).set(count)
+    finally:
+        admin.close()
+
+
+def tell_skew(life: Life, database: Database) -> None:
+    """Export this host's clock less that of the PostgreSQL server."""
+    if database.backend != "postgresql":
+        return
+    try:
+        with told_plainly(database), database.read() as connection:
+            theirs = connection.scalar(select(func.clock_timestamp()))
+    except MmindustryError:
+        return  # its absence is told by the notifier's own loop
+    if theirs is not None:
+        skew = (life.clock.now() - theirs).total_seconds()
+        life.metrics.clock_skew_seconds.labels(peer="database").set(skew)
 
 
 def run_retention(life: Life, database: Database) -> None:

@@ -18,7 +18,7 @@ from mmindustry.daemon.failpoint import failpoint
 from mmindustry.daemon.judging import TOGETHER, MarkedPredictor
 from mmindustry.daemon.life import Life
 from mmindustry.daemon.marker import MappedMarker, open_marker
-from mmindustry.daemon.observing import StepObserver, counted
+from mmindustry.daemon.observing import StepObserver, TimedRecorder, counted
 from mmindustry.errors import Fenced
 from mmindustry.features.part import Guard
 from mmindustry.fusion.bundle import bundle_folder, check_window_length, read_bundle
@@ -167,7 +167,8 @@ def _recorder(life: Life, database: Database, patience: Patience, bundle: str) -
         default_bundle=bundle,
     )
     policy = replace(life.settings.record, alarm_channels=_channels(life.settings))
-    return SqlRecorder(database, line, policy, patience=patience, clock=life.clock)
+    timer = life.metrics.sink_write_duration_seconds
+    return TimedRecorder(database, line, policy, patience=patience, clock=life.clock, timer=timer)
 
 
 def _channels(settings: Settings) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from random import Random
 
 from mmindustry.config.load import Loaded
 from mmindustry.daemon.awaiting import await_record
-from mmindustry.daemon.housekeeping import Housekeeper, keep_retention
+from mmindustry.daemon.housekeeping import Housekeeper, keep_house
 from mmindustry.daemon.life import Life, living
 from mmindustry.errors import Fenced
 from mmindustry.notify.outbox import Count, run_notifier
@@ -36,7 +36,7 @@ def run_notifying(loaded: Loaded) -> None:
         outbox = SqlOutbox(database, life.settings.outbox, patience=patience, clock=life.clock)
         ways: dict[str, Notifier] = dict(_ways(life, outbox, stack))
         ways["housekeeping"] = Housekeeper(life, database, outbox, patience=patience)
-        stack.callback(keep_retention(life, database))
+        stack.callback(keep_house(life, database))
         life.started()
         try:
             run_notifier(

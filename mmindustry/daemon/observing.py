@@ -1,6 +1,10 @@
 """What a worker's steps look like from outside: counters, lags, heartbeats."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from prometheus_client import Histogram
+from typing_extensions import override
 
 from mmindustry.clock import Clock
 from mmindustry.domain import (
@@ -13,6 +17,7 @@ from mmindustry.domain import (
     Step,
     Window,
 )
+from mmindustry.store.recorder import SqlRecorder
 from mmindustry.telemetry.metrics import Metrics
 
 Decode = Callable[[Sequence[Message]], tuple[list[Event], list[DeadLetter]]]
@@ -84,6 +89,7 @@ def counted(decode: Decode, metrics: Metrics) -> Decode:
     """Return `decode` with what it reads for the first time counted by modality."""
 
     def count_and_decode(messages: Sequence[Message]) -> tuple[list[Event], list[DeadLetter]]:
+        metrics.queue_depth.labels(stage="receiving").set(len(messages))
         events, refused = decode(messages)
         for event in events:
             if not event.seen:
@@ -102,3 +108,23 @@ def _result(window: Window) -> str:
     if window.blind:
         return "blind"
     return "partial" if window.missing else "complete"
+
+
+class TimedRecorder(SqlRecorder):
+    """The record, its writes timed."""
+
+    def __init__(self, *parts: Any, timer: Histogram, clock: Clock, **more: Any) -> None:
+        super().__init__(*parts, clock=clock, **more)
+        self._timer = timer
+        self._watch = clock
+
+    @override
+    def save(self, step: Step) -> None:
+        """Write the whole step in one transaction, or nothing.
+
+        Raises:
+            Fenced: Another worker has claimed one of its partitions.
+        """
+        begun = self._watch.monotonic()
+        super().save(step)
+        self._timer.labels(backend="database").observe(self._watch.monotonic() - begun)

@@ -7,6 +7,8 @@ from mmindustry.daemon.life import Life, living
 from mmindustry.daemon.line import OpenLine, open_line
 from mmindustry.errors import Fenced
 
+_COUNT_SECONDS = 10.0
+
 
 def run_worker(loaded: Loaded) -> None:
     """Run a worker until SIGTERM; the step in hand is finished, no window is closed early.
@@ -21,9 +23,15 @@ def run_worker(loaded: Loaded) -> None:
             line = open_line(life, stack)
         except Fenced:
             return  # asked to stop while a dependency was awaited
+        receiving = life.metrics.queue_limit.labels(stage="receiving")
+        receiving.set(life.settings.stream.reading.poll_messages)
         life.started()
+        count_at = life.clock.monotonic()
         while not life.stop.wanted():
             _turn(life, line)
+            if life.clock.monotonic() >= count_at:
+                count_at = life.clock.monotonic() + _COUNT_SECONDS
+                life.metrics.open_windows.set(line.assembler.open_windows)
 
 
 def _turn(life: Life, line: OpenLine) -> None:

@@ -139,6 +139,15 @@ class Assembler:
         """Media bytes held now, in open windows and unsealed rows."""
         return sum(memory.holdings.held.bytes for memory in self._partitions.values())
 
+    @property
+    def open_windows(self) -> int:
+        """Windows that still take events; walks all assets, so ask now and then."""
+        return sum(
+            len(asset.windows)
+            for memory in self._partitions.values()
+            for asset in memory.assets.values()
+        )
+
 
 def _by_partition(fresh: Fresh) -> dict[int, Fresh]:
     """Return the same news parted by partition."""

@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
     for file in sorted(Path(__file__).parent.glob("*.py")):
         if file.stem.startswith("_") or (wanted and file.stem not in wanted):
             continue
-        print(f"# {file.stem}", flush=True)  # noqa: T201 - a benchmark's result is what it prints
+        print(f"# {file.stem}", flush=True)
         done = subprocess.run(
             [sys.executable, "-m", f"tests.benchmarks.{file.stem}", *options], check=False
         )

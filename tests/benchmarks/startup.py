@@ -35,7 +35,7 @@ def measure(rounds: int) -> dict[str, float]:
 def main() -> None:
     """Print one `name: value` line a figure."""
     for name, value in measure(2 if "--quick" in sys.argv else 5).items():
-        print(f"{name}: {value:.3f}")  # noqa: T201 - a benchmark's result is what it prints
+        print(f"{name}: {value:.3f}")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ class Stack:
 
     def ledger(self) -> list[dict[str, Any]]:
         done = self.command("ledger", "--json")
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        rows: list[dict[str, Any]] = json.loads(done.stdout or "{}").get("partitions", [])
+        return rows
 
     def send(self, seconds: int) -> int:
         """Send so many seconds of two machines' frames, sound and text; return the count."""

@@ -1,0 +1,150 @@
+"""Our line: the worker's own wiring, with a clock around each thing it calls."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmindustry.config.load import Loaded
+from mmindustry.config.policy import RunPolicy
+from mmindustry.config.settings import Settings
+from mmindustry.daemon.life import living
+from mmindustry.daemon.line import OpenLine, open_line
+from mmindustry.domain import Features, Step
+from mmindustry.fusion.policy import FusionPolicy
+from mmindustry.store.policy import ArchivePolicy, StorePolicy
+from mmindustry.telemetry.policy import TelemetryPolicy
+from tests.benchmarks._reference import stream_policy
+
+PARTS = {
+    "_source": "read",
+    "_decode": "decode",
+    "_assembler": "windowing",
+    "_build": "features",
+    "_predict": "predict",
+    "_rules": "alarms",
+    "_recorder": "save",
+    "_archive": "archive",
+    "_observe": "observe",
+}
+"""What a `Pipeline` holds -> the part its time belongs to."""
+_STARTING = frozenset({"claim", "seek", "restore"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What one round of our line cost: CPU seconds in all and by part, and a batch to look at."""
+
+    total: float
+    parts: dict[str, float]
+    features: list[Features]
+    database: Path
+
+
+class Clocks:
+    """CPU seconds of the line's thread by part; taking partitions over is kept apart."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, float] = {}
+        self.windows = 0
+        self.features: list[Features] = []
+
+    def around(self, pipeline: Any) -> None:
+        """Put a clock around everything the pipeline calls."""
+        held = vars(pipeline)
+        for name, part in PARTS.items():
+            held[name] = (
+                self.timed(held[name], part)
+                if callable(held[name])
+                else _Clocked(held[name], self, part)
+            )
+
+    def timed(self, call: Callable[..., Any], part: str) -> Callable[..., Any]:
+        """Return `call` with its time added to `part`."""
+
+        def clocked(*given: Any, **named: Any) -> Any:
+            begun = time.thread_time()
+            answer = call(*given, **named)
+            self.parts[part] = self.parts.get(part, 0.0) + time.thread_time() - begun
+            self._look(part, answer, given)
+            return answer
+
+        return clocked
+
+    def _look(self, part: str, answer: Any, given: tuple[Any, ...]) -> None:
+        if part == "features":
+            self.features += [item for item in answer[0] if isinstance(item, Features)]
+            del self.features[32:]
+        if part == "save" and given and isinstance(given[0], Step):
+            self.windows += len(given[0].windows)
+
+
+class _Clocked:
+    """An object whose methods are timed."""
+
+    def __init__(self, inner: Any, clocks: Clocks, part: str) -> None:
+        self._inner = inner
+        self._clocks = clocks
+        self._part = part
+        self._timed: dict[str, Callable[..., Any]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._timed:
+            return self._timed[name]
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+        part = "start" if name in _STARTING else self._part
+        self._timed[name] = self._clocks.timed(found, part)
+        return self._timed[name]
+
+
+def carry(
+    servers: str, folder: Path, *, bundle: str, windows: int, archive: bool, patience: float = 300.0
+) -> Carried:
+    """Return what carrying the topics' windows cost, in a fresh group and a fresh record.
+
+    Starting up and taking partitions over do not count.
+
+    Raises:
+        RuntimeError: The windows did not all come within `patience` seconds.
+    """
+    settings = Settings(
+        run=RunPolicy(data_dir=folder),
+        stream=stream_policy(servers, f"ours-{folder.name}"),
+        fusion=FusionPolicy(bundle=bundle, device="cpu"),
+        store=StorePolicy(url=f"sqlite:///{folder / 'ours.db'}"),
+        archive=ArchivePolicy(url=str(folder / "archive") if archive else "off", free_bytes=0),
+        telemetry=TelemetryPolicy(port=-1, log_level="error"),
+    )
+    clocks = Clocks()
+    with living("worker", Loaded(settings, {}, (), ())) as life, ExitStack() as stack:
+        line = open_line(life, stack)
+        clocks.around(line.pipeline)
+        _join(line, patience)
+        begun, main = time.process_time(), time.thread_time()
+        deadline = time.monotonic() + patience
+        while clocks.windows < windows:
+            line.pipeline.turn()
+            life.beat()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{clocks.windows} of {windows} windows in {patience} s")
+        total, main = time.process_time() - begun, time.thread_time() - main
+    starting = clocks.parts.pop("start", 0.0)
+    aside = total - main  # threads of the Kafka client
+    parts = {**clocks.parts, "read": clocks.parts["read"] + aside}
+    parts["pipeline"] = main - starting - sum(clocks.parts.values())
+    return Carried(
+        total=total - starting, parts=parts, features=clocks.features, database=folder / "ours.db"
+    )
+
+
+def _join(line: OpenLine, patience: float) -> None:
+    """Poll until the group gives its partitions; what is assigned is still paused then."""
+    deadline = time.monotonic() + patience
+    while not line.source.held():
+        line.source.poll()
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no partition within {patience} s: {line.source.trouble()}")
