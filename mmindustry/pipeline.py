@@ -75,7 +75,8 @@ class Pipeline:
 
     One thread. `turn` forgets and claims again where it was `Fenced`; after any other exception
     memory is no longer trusted and the caller dies, to be started anew (rule 6). `stopped` names
-    the partitions whose layout changed, and why: they are not read until `topics relayout`.
+    the partitions whose layout changed, and why: they are not read until `topics relayout`;
+    `fenced` says why the last turn was, empty where it was not.
     """
 
     def __init__(self, outside: Outside, verbs: Verbs) -> None:
@@ -93,18 +94,21 @@ class Pipeline:
         self._failpoint = verbs.failpoint
         self._stale = False
         self.stopped: dict[int, str] = {}
+        self.fenced = ""
 
     def turn(self) -> bool:
         """Act on a noted rebalance, carry one poll, close what is due; False if nothing came."""
+        self.fenced = ""
         try:
             self._settle()
             messages = self._source.poll()
             self._carry(messages)
             if not messages:
                 self._revise(REVISIONS_A_TURN)  # live work is done (rule 8)
-        except Fenced:
+        except Fenced as fenced:
             self.forget()
             self._stale = True
+            self.fenced = str(fenced)
             return True
         return bool(messages)
 
@@ -149,9 +153,9 @@ class Pipeline:
         if letters:
             self._dead_letters.flush(letters)  # (1)
         shards = self._archive.put(windows, fresh.late, ready)  # (2)
-        self._failpoint("after_archive")
         if not (any(not message.seen for message in messages) or windows or gaps or shards):
             return
+        self._failpoint("after_archive")
         progress = self._assembler.progress(shards)
         step = Step(
             progress=progress,
