@@ -21,7 +21,7 @@ _QUICK = {"windows": 480, "machines": 12, "epochs": 4}
 _FULL = {"windows": 6_000, "machines": 120, "epochs": 16}
 
 
-def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+def train(
     simulated: Annotated[
         bool, typer.Option("--simulated", help="On the simulated plant; no data is needed.")
     ] = False,

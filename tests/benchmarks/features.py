@@ -6,7 +6,6 @@ One `name: value` line a figure. Milliseconds are of process time on one thread;
 over rounds in which both ways ran one after the other, so that other load hits both alike.
 """
 
-# ruff: noqa: E402 - numpy may not wake before its threads are settled
 import argparse
 import os
 import statistics
@@ -131,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, one frame size")
     for name, value in measure(quick=parser.parse_args().quick).items():
-        print(f"{name}: {value:.3f}")  # noqa: T201 - a benchmark's result
+        print(f"{name}: {value:.3f}")
 
 
 if __name__ == "__main__":
