@@ -164,11 +164,15 @@ def _registry(record: PlantRecord) -> None:
             _sensors(record, asset)
 
 
+def source_of(kind: str, asset: str) -> str:
+    """Return a source's name: long, as the simulator makes them, for one asset; short elsewhere."""
+    return f"{asset}/{kind}-1" if asset == SICK else f"{kind}-{asset.rsplit('/', 1)[-1]}"
+
+
 def _sensors(record: PlantRecord, asset: str) -> None:
-    short = asset.rsplit("/", 1)[-1]
     record.add(
         sensors,
-        source=f"cam-{short}",
+        source=source_of("cam", asset),
         asset=asset,
         modality="image",
         every_seconds=2.0,
@@ -178,7 +182,7 @@ def _sensors(record: PlantRecord, asset: str) -> None:
     )
     record.add(
         sensors,
-        source=f"mic-{short}",
+        source=source_of("mic", asset),
         asset=asset,
         modality="audio",
         every_seconds=1.0,
@@ -248,7 +252,7 @@ def _window(
     if asset == FOREIGN:
         record.foreign_window = key.id
     evidence = _evidence(record, key, truth[0]) if with_media else []
-    missing = [f"mic-{asset.rsplit('/', 1)[-1]}"] if start.second == 20 and truth[0] == 0 else []
+    missing = [source_of("mic", asset)] if start.second == 20 and truth[0] == 0 else []
     record.add(
         windows,
         start=start,
@@ -311,7 +315,7 @@ def _prediction(key: WindowKey, truth: tuple[float, str, np.random.Generator]) -
         "terms": {"image": 0.4 * nats - 0.3, "audio": nats, "text": 0.5 * nats - 0.6},
         "present": {"image": True, "audio": True, "text": severity > 0},
         "quality": {"image": 0.96, "audio": 0.9, "text": 1.0},
-        "findings": [["camera_blurred", "cam-pump-2"]] if key.asset == SICK else [],
+        "findings": [["camera_blurred", source_of("cam", SICK)]] if key.asset == SICK else [],
         "registered": True,
         "running": True,
         "written_at": key.start + LENGTH,
@@ -328,11 +332,11 @@ def _evidence(record: PlantRecord, key: WindowKey, severity: float) -> list[dict
     for n in range(5):
         at = key.start + timedelta(seconds=2 * n)
         media = Media("image/jpeg", picture(severity, n, short))
-        items.append(_item(shard, f"cam-{short}", at, media))
+        items.append(_item(shard, source_of("cam", key.asset), at, media))
     for n in range(10):
         at = key.start + timedelta(seconds=n)
         media = Media("audio/wav", tone(severity, n))
-        items.append(_item(shard, f"mic-{short}", at, media))
+        items.append(_item(shard, source_of("mic", key.asset), at, media))
     return items
 
 
@@ -343,7 +347,7 @@ def _item(shard: dict[Position, Media], source: str, at: datetime, media: Media)
     shard[position] = media
     return {
         "source": source,
-        "id": f"{source}-{at:%H%M%S}",
+        "id": f"{modality}-{at:%H%M%S}",
         "time": at.isoformat(),
         "modality": modality,
         "topic": topic,
@@ -441,7 +445,7 @@ def _trouble(record: PlantRecord) -> None:
         start=NOW - LENGTH,
         asset=SICK,
         policy=POLICY,
-        source="mic-pump-2",
+        source=source_of("mic", SICK),
         event_id="late-1",
         time=NOW - timedelta(seconds=4),
         modality="audio",
@@ -476,7 +480,7 @@ def _alarm(
         "novelty": {"image": 0.3, "audio": 0.0004},
         "present": {"image": True, "audio": True, "text": False},
         "remaining_life_seconds": [3100.0, 8200.0, 19_000.0],
-        "findings": [["camera_blurred", "cam-pump-2"]],
+        "findings": [["camera_blurred", source_of("cam", SICK)]],
         "rule": "3 of 5",
         "threshold": 0.6,
     }
@@ -521,7 +525,13 @@ ENTRIES: tuple[tuple[int, str, str | None, float, list[str]], ...] = (
     (900, "DE brg noisy, greased. chk again nxt shift", "K. Weber", 0.0, []),
     (400, "轴承异响，驱动端，已加油脂", "李工", 0.0, []),
     (120, f"{HOSTILE} </script> {{{{7*7}}}} javascript:alert(1)", HOSTILE, 0.0, []),
-    (60, "red\x1b[31m and \u202eright-to-left\u202c, NUL \x00", None, 0.0, ["control_characters"]),
+    (
+        60,
+        "red\x1b[31m and \u202eright-to-left\u202c, NUL \ufffd",
+        None,
+        0.0,
+        ["control_characters"],
+    ),
     (86_400, "Weekly check done, no remarks", "shift B", 86_400.0, []),
 )
 

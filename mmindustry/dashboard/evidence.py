@@ -29,10 +29,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A part of the evidence as bars; `signed` ones grow from the middle."""
+    """A part of the evidence as bars; `signed`: from the middle; `leads`: the first stands out."""
 
     title: str
     signed: bool
+    leads: bool
     bars: tuple[Bar, ...]
 
 
@@ -77,6 +78,7 @@ def _bars(key: str, title: str, numbers: Mapping[str, float], words: Words) -> B
     return Bars(
         title,
         key == "terms",
+        key == "probabilities",
         tuple(
             Bar(words.code(family, name), *_measure(key, value, most))
             for name, value in rows[:_TOP]

@@ -119,7 +119,7 @@ def _since(row: AssetRow, hours: int) -> datetime:
 def _card(row: AssetRow) -> list[tuple[str, str]]:
     """Return what is known of the machine as (key, text), the unknown left out."""
     told = [(key, _told(value)) for key, value in (row.card or {}).items()]
-    return [(key, text) for key, text in told if text]
+    return [(key, text.replace("_", " ")) for key, text in told if text]
 
 
 def _told(value: object) -> str:

@@ -118,7 +118,7 @@ def test_every_page_loads_without_a_complaint_an_overflow_or_a_dialog(
         assert browser.dialogs == [], address
         assert browser.evaluate("document.documentElement.scrollWidth") <= WIDTH, address
         cut = browser.evaluate(
-            "[...document.querySelectorAll('main dd, main td, main h1, main .tag, nav a')]"
+            "[...document.querySelectorAll('main dd, main td, main h1, .tag, nav a, figcaption')]"
             ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0"
             " && getComputedStyle(e).display !== 'inline').map(e => e.textContent.slice(0, 60))"
         )

@@ -68,7 +68,9 @@
     root.querySelectorAll(".plot").forEach(function (place) {
       var chart = data.charts[place.dataset.chart];
       place.textContent = "";
-      if (!data.times.length || !chart.series.length) { place.textContent = place.dataset.empty; return; }
+      var bare = !data.times.length || !chart.series.length;
+      place.classList.toggle("bare", bare);
+      if (bare) { place.textContent = place.dataset.empty; return; }
       var plot = new uPlot(options(chart, data, place.clientWidth), [data.times].concat(chart.series.map(function (s) { return s.values; })), place);
       plot.over.addEventListener("click", function () {
         var id = plot.cursor.idx === null ? null : data.windows[plot.cursor.idx];
