@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmindustry.training.simulated import Report
 
 _QUICK = {"windows": 480, "machines": 12, "epochs": 4}
-_FULL = {"windows": 6_000, "machines": 120, "epochs": 16}
+_FULL = {"windows": 8_000, "machines": 160, "epochs": 16}
 
 
 def train(

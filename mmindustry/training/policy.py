@@ -11,7 +11,7 @@ class TrainingPolicy:
     """Of weights, order, augmentation and modality dropout."""
     fusion: str = "late"
     """Name of the fusion module: `late` or `concat`."""
-    epochs: int = 24
+    epochs: int = 16
     """Most passes over the training windows, at least 1."""
     patience: int = 8
     """Epochs without a lower validation loss after which training stops, at least 1."""
@@ -29,7 +29,7 @@ class TrainingPolicy:
     """Label smoothing of the fault loss, 0..1."""
     modality_dropout: float = 0.25
     """How often a modality is hidden in training (at least one is kept), 0..1."""
-    auxiliary: float = 0.4
+    auxiliary: float = 1.0
     """Weight of the single-modality fault losses, at least 0."""
     hazard: float = 0.5
     """Weight of the survival loss, at least 0."""

@@ -42,9 +42,9 @@ _FULL_SCALE = MappingProxyType({"speed_rpm": 3000.0, "suction_bar": 3.0})
 class SimulatedRun:
     """What to make: how much, from which seed, where to."""
 
-    windows: int = 6_000
+    windows: int = 8_000
     """Labelled windows in all."""
-    machines: int = 120
+    machines: int = 160
     """Machines they come from; a fifth is kept for the figures."""
     seed: int = 7
     """Of machines, windows, split and training."""
@@ -98,7 +98,7 @@ def train_simulated(run: SimulatedRun, tell: Tell) -> Report:
         recipe=Recipe(),
         faults=CLASSES,
         products=PRODUCT_CLASSES,
-        gauges=_FULL_SCALE,
+        gauges=dict(_FULL_SCALE),
         fusion=run.policy.fusion,
     )
     data = simulated_data(run, spec, tell)
