@@ -16,7 +16,7 @@ from mmindustry.domain import Features, Step
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.store.policy import ArchivePolicy, StorePolicy
 from mmindustry.telemetry.policy import TelemetryPolicy
-from tests.benchmarks._reference import stream_policy
+from tests.benchmarks._reference import PATIENCE_SECONDS, stream_policy
 
 PARTS = {
     "_source": "read",
@@ -101,15 +101,13 @@ class _Clocked:
         return self._timed[name]
 
 
-def carry(
-    servers: str, folder: Path, *, bundle: str, windows: int, archive: bool, patience: float = 300.0
-) -> Carried:
+def carry(servers: str, folder: Path, *, bundle: str, windows: int, archive: bool) -> Carried:
     """Return what carrying the topics' windows cost, in a fresh group and a fresh record.
 
     Starting up and taking partitions over do not count.
 
     Raises:
-        RuntimeError: The windows did not all come within `patience` seconds.
+        RuntimeError: The windows did not all come in time.
     """
     settings = Settings(
         run=RunPolicy(data_dir=folder),
@@ -123,14 +121,14 @@ def carry(
     with living("worker", Loaded(settings, {}, (), ())) as life, ExitStack() as stack:
         line = open_line(life, stack)
         clocks.around(line.pipeline)
-        _join(line, patience)
+        _join(line)
         begun, main = time.process_time(), time.thread_time()
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while clocks.windows < windows:
             line.pipeline.turn()
             life.beat()
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{clocks.windows} of {windows} windows in {patience} s")
+                raise RuntimeError(f"{clocks.windows} of {windows} windows in {PATIENCE_SECONDS} s")
         total, main = time.process_time() - begun, time.thread_time() - main
     starting = clocks.parts.pop("start", 0.0)
     aside = total - main  # threads of the Kafka client
@@ -141,10 +139,10 @@ def carry(
     )
 
 
-def _join(line: OpenLine, patience: float) -> None:
+def _join(line: OpenLine) -> None:
     """Poll until the group gives its partitions; what is assigned is still paused then."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not line.source.held():
         line.source.poll()
         if time.monotonic() > deadline:
-            raise RuntimeError(f"no partition within {patience} s: {line.source.trouble()}")
+            raise RuntimeError(f"no partition within {PATIENCE_SECONDS} s: {line.source.trouble()}")

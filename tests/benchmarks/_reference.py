@@ -20,6 +20,8 @@ RATE_HZ = 16_000
 FRAMES, CHUNKS, LINES = (0, 2, 4, 6, 8), (3, 4, 5, 6, 7), (1, 4, 7)
 """Seconds of a window at which each kind comes; the sound is five seconds without a break."""
 
+PATIENCE_SECONDS = 600
+"""Longest wait for all windows of a round."""
 _AFTER = 6  # seconds after the last window at which one item of each kind closes it
 _WRITTEN = (
     "REPL u/s brg DE side, pmp running warm since last shift, chk lube and align at next stop",

@@ -11,6 +11,7 @@ alike; one `name: value` line a figure, medians, CPU milliseconds a window of th
 one thread each. Needs Java and Maven for Kafka (exit 69 without).
 """
 
+# ruff: noqa: E402 - numpy and torch may not wake before their threads are settled
 import argparse
 import os
 import statistics
