@@ -19,6 +19,7 @@ from mmindustry.daemon.judging import TOGETHER, MarkedPredictor
 from mmindustry.daemon.life import Life
 from mmindustry.daemon.marker import MappedMarker, open_marker
 from mmindustry.daemon.observing import StepObserver, TimedRecorder, counted
+from mmindustry.daemon.registry import RegistryWatch, read_registry
 from mmindustry.errors import Fenced
 from mmindustry.features.part import Guard
 from mmindustry.fusion.bundle import bundle_folder, check_window_length, read_bundle
@@ -43,6 +44,7 @@ class OpenLine:
     source: OpenSource
     dead_letters: DeadLetterTopics
     assembler: Assembler
+    registry: RegistryWatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,11 @@ def open_line(life: Life, stack: ExitStack) -> OpenLine:
         source=source,
         dead_letters=dead_letters,
         assembler=assembler,
+        registry=RegistryWatch(
+            partial(read_registry, database, patience, settings.stream.topics.partitions),
+            assembler.register,
+            clock=life.clock,
+        ),
     )
 
 

@@ -35,6 +35,7 @@ def run_worker(loaded: Loaded) -> None:
 
 
 def _turn(life: Life, line: OpenLine) -> None:
+    line.registry.refresh()
     begun = life.clock.monotonic()
     came = line.pipeline.turn()
     life.beat()

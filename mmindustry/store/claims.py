@@ -18,6 +18,7 @@ from mmindustry.domain import (
     WindowKey,
 )
 from mmindustry.store import facts
+from mmindustry.store.database import Database
 from mmindustry.store.tables import alarm_states, asset_state, late, sensors, windows
 
 Fields = Mapping[Any, Any]
@@ -65,6 +66,12 @@ def read_sensors(connection: Connection) -> list[Sensor]:
     order = (sensors.c.asset, sensors.c.source, sensors.c.valid_from)
     rows = connection.execute(select(sensors).order_by(*order)).mappings().all()
     return [facts.sensor_of(row) for row in rows]
+
+
+def list_sensors(database: Database) -> list[Sensor]:
+    """Return all registered sensors, in order of (asset, source, valid_from)."""
+    with database.read() as connection:
+        return read_sensors(connection)
 
 
 def _claim(progress: Fields, found: _Found) -> Claim:

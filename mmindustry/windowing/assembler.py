@@ -44,8 +44,9 @@ class Assembler:
         self._arrivals = {}
 
     def register(self, partition: int, sensors: Iterable[Sensor]) -> None:
-        """Replace what the registry says of one held partition's sensors."""
-        self._partitions[partition].register(sensors)
+        """Replace what the registry says of one partition's sensors; one not held is none's."""
+        if partition in self._partitions:
+            self._partitions[partition].register(sensors)
 
     def add(self, events: Sequence[Event], refused: Sequence[DeadLetter] = ()) -> list[Untaken]:
         """Put events into their windows; return, in order, what no open window takes.
