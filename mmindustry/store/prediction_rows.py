@@ -8,6 +8,11 @@ from mmindustry.store.rows import DETAIL_LENGTH, Row, clean
 HEALTHY = "healthy"
 """The fault class that is none; a window's health is its probability."""
 
+UNKNOWN = "unknown"
+"""What a row says in the place of `healthy` where a sensor in doubt, or none at all, said so."""
+
+_MISSING = "source_missing"
+
 _NOT_JUDGED: Row = dict.fromkeys(
     (
         "profile",
@@ -56,12 +61,13 @@ def prediction_row(said: Prediction | Failed) -> Row:
 def _judgement(said: Prediction) -> Row:
     faults = numbers(said.faults)
     leading = max(faults, key=lambda fault: faults[fault], default=None)
+    unvouched = leading == HEALTHY and not _vouches_for_health(said)
     shortest, middle, longest = (float(life) for life in said.remaining_life_seconds)
     return {
         "profile": said.profile,
-        "fault": leading,
-        "fault_probability": None if leading is None else faults[leading],
-        "health": faults.get(HEALTHY),
+        "fault": UNKNOWN if unvouched else leading,
+        "fault_probability": None if unvouched or leading is None else faults[leading],
+        "health": None if unvouched else faults.get(HEALTHY),
         "risk_24h": numbers(said.risk).get("24h"),
         "novelty_p": min(numbers(said.novelty).values(), default=None),
         "remaining_life_p05_seconds": shortest,
@@ -78,6 +84,16 @@ def _judgement(said: Prediction) -> Row:
         "registered": said.registered,
         "running": said.running,
     }
+
+
+def _vouches_for_health(said: Prediction) -> bool:
+    """Return whether something was seen, heard or read, and no sensor is in doubt.
+
+    A frozen camera shows a healthy machine for ever, and silence is what a dead microphone hears.
+    A source that gave nothing makes the window partial, no more.
+    """
+    doubted = any(code != _MISSING for code, _ in said.findings)
+    return any(said.present.values()) and not doubted
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:
