@@ -78,6 +78,8 @@ class Kernels:
     def _picture(self, frame: bytes) -> object:
         size = self._recipe.frame_size
         picture = cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_REDUCED_COLOR_4)
+        if picture is None:
+            raise ValueError("the frame is no JPEG")
         return cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR)
 
     def _sound(self, joined: bytes) -> object:

@@ -11,7 +11,6 @@ alike; one `name: value` line a figure, medians, CPU milliseconds a window of th
 one thread each. Needs Java and Maven for Kafka (exit 69 without).
 """
 
-# ruff: noqa: E402 - numpy and torch may not wake before their threads are settled
 import argparse
 import os
 import statistics
