@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from random import Random
+from typing import Any
 
 from mmindustry.domain import (
     AssemblyState,
@@ -115,7 +116,7 @@ def make_step(
     partition: int = 0,
     late: tuple[Untaken, ...] = (),
     shards: tuple[Shard, ...] = (),
-    fields: Mapping[str, object] | None = None,
+    fields: Mapping[str, Any] | None = None,
 ) -> Step:
     """Return a step that commits `windows`, and what else is given."""
     step = Step(

@@ -246,7 +246,7 @@ def still_open(url: str, begun: dict[int, str]) -> dict[int, str]:
     rows = on_record(
         url,
         "SELECT pid, state, xact_start::text FROM pg_stat_activity "
-        "WHERE datname = current_database()",
+        "WHERE datname = current_database() AND xact_start IS NOT NULL",
     )
     return {row.pid: row.state for row in rows if begun.get(row.pid) == row.xact_start}
 

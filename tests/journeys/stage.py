@@ -141,7 +141,7 @@ def local_stage(folder: Path, **sections: Any) -> Stage:
 def kafka_stage(folder: Path, servers: str, url: str, **sections: Any) -> Stage:
     """Return a stage on Kafka, its topics of its own, and PostgreSQL."""
     run = f"t{free_port()}"
-    topics = {name: f"{run}.{name}" for name in (*_INPUTS, "predictions", "alarms")}
+    topics: dict[str, Any] = {name: f"{run}.{name}" for name in (*_INPUTS, "predictions", "alarms")}
     policy = StreamPolicy(
         kind="kafka",
         topics=replace(StreamPolicy().topics, **topics),
@@ -154,7 +154,8 @@ def kafka_stage(folder: Path, servers: str, url: str, **sections: Any) -> Stage:
         "kafka": {"bootstrap_servers": [servers]},
     }
     wanted = {"windowing": WINDOWING, "stream": stream, "store": {"url": url}, **sections}
-    wanted["codec"] = read = {f"{name}_topic": topics[name] for name in _INPUTS}
+    read: dict[str, Any] = {f"{name}_topic": topics[name] for name in _INPUTS}
+    wanted["codec"] = read
     stack = make_stack(folder, **wanted)
     admin = open_admin(policy)
     admin.create(specs_of(policy.topics))

@@ -144,7 +144,7 @@ def reasons(stage: Stage) -> dict[str, str]:
     found = {}
     for message in stage.messages():
         mark = dict(message.headers).get("x-bad")
-        if mark is not None and (row := rows.pop(tuple(message.position), None)) is not None:
+        if mark is not None and (row := rows.pop(message.position[:], None)) is not None:
             found[mark.decode()] = row["reason"]
     assert rows == {}, "only what was bad is dead-lettered"
     return found
@@ -193,7 +193,7 @@ def resident_mib(pid: int) -> float:
 
 
 FROZEN = picture()
-SPOILT = {
+SPOILT: dict[str, tuple[Content, str]] = {
     "frozen": (Frame(FROZEN, "image/jpeg", 320, 240), "sound"),
     "black": (Frame(cv2.imencode(".jpg", np.zeros((240, 320, 3), np.uint8))[1].tobytes(),
                     "image/jpeg", 320, 240), "sound"),

@@ -180,9 +180,9 @@ def lay_out(
             _sound(asset, motors[number % len(motors)], begin) | {"limit": chunks},
         ]
     damage(folder / "frames" / "0")
-    at = (BEGIN - timedelta(days=1)).isoformat()
+    day_before = (BEGIN - timedelta(days=1)).isoformat()
     orders = _orders(WITH_ALL, table.relative_to(data))
-    sources.append(orders | {"at": at, "every": "3s", "limit": frames // 2})
+    sources.append(orders | {"at": day_before, "every": "3s", "limit": frames // 2})
     if years:
         orders = _orders(WITH_TEXT, table.relative_to(data))
         sources.append(orders | {"shift": "1000d", "limit": chunks})

@@ -89,8 +89,9 @@ def test_secrets_never_reach_a_log_line_in_any_place() -> None:
     out = StringIO()
     log = open_log(TelemetryPolicy(log_format="json"), out, HandClock(), secrets=["canary-canary"])
 
+    accounts: dict[str, str] = {}
     try:
-        {}["login with canary-canary failed"]
+        accounts["login with canary-canary failed"]
     except KeyError:
         log.exception(
             "login_failed",
