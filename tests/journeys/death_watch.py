@@ -27,7 +27,7 @@ _WRITTEN_ONCE = {
 
 
 class Watch:
-    """Looks on a thread of its own from `with` to its end; `wrongs` says what it saw change."""
+    """Looks on a thread of its own from `with` to its end; `finish` says what it saw change."""
 
     def __init__(self, url: str) -> None:
         self._database = open_database(StorePolicy(url=url))
@@ -44,14 +44,19 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self.finish()
         self._database.close()
 
     @property
     def rows(self) -> int:
         """How many rows it has seen."""
         return len(self._sums)
+
+    def finish(self) -> list[str]:
+        """Look a last time, no more; return what was seen to be wrong."""
+        self._stop.set()
+        self._thread.join()
+        return self.wrongs
 
     def look(self) -> None:
         """Look once, at one moment of the record."""

@@ -176,10 +176,10 @@ class Round:
 
     def compare(self, sent: list[Sent]) -> str:
         """Compare what was sent with what is on record; return the counts."""
-        self.watch.look()
+        changed = self.watch.finish()
         found = Auditor(self.database, sent).audit(self.crew.archive, self.crew.stream)
         assert (found.lost, found.doubled, found.wrong) == ([], [], [])
-        assert self.watch.wrongs == []
+        assert changed == []
         ledger = self.crew.command("ledger", "--json")
         assert ledger.returncode == 0, ledger.stdout
         self._delete_a_row()
@@ -189,7 +189,7 @@ class Round:
         return (
             f"{counts}; {self.watch.rows} rows looked at {self.watch.looks} times; "
             f"{len(found.lost)} lost, {len(found.doubled)} doubled, "
-            f"{len(self.watch.wrongs)} changed"
+            f"{len(changed)} changed"
         )
 
     def _delete_a_row(self) -> None:
