@@ -73,7 +73,7 @@ $(STAMPS)/base: $(STAMPS)/uv pyproject.toml $(CONSTRAINTS)
 		echo "installing mmindustry (base) into $(VENV)"; $(INSTALL) -e .; fi
 	@touch $@
 
-$(STAMPS)/all: $(STAMPS)/uv pyproject.toml $(CONSTRAINTS)
+$(STAMPS)/all: $(STAMPS)/uv pyproject.toml $(CONSTRAINTS) Makefile
 	@echo "installing mmindustry with all extras into $(VENV) (several GB with torch)"
 	@$(INSTALL) -e '.[torch,weights,tune,objects,dev]'
 	@touch $@
