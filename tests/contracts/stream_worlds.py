@@ -178,7 +178,7 @@ class KafkaWorld(RealWorld):
         kafka = KafkaPolicy(
             bootstrap_servers=(servers,),
             metadata_seconds=1.0,
-            request_seconds=3.0,
+            request_seconds=5.0,
             session_seconds=2.0,
             heartbeat_seconds=0.5,
         )

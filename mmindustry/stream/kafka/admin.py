@@ -1,11 +1,18 @@
 """Topics of a Kafka cluster: made with the broker's append times, described, read."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    NotCoordinatorError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 from kafka.protocol.consumer import OffsetSpec
 from kafka.structs import OffsetAndTimestamp
 
@@ -20,6 +27,16 @@ from mmindustry.stream.policy import KafkaPolicy
 _READ_WAIT_MS = 500
 _READ_EMPTY = 6
 """Empty polls after which a read takes the log for ended (transaction marks at its end)."""
+
+
+_COORDINATOR_NOT_YET = (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    NotCoordinatorError,
+)
+_COORDINATOR_TRIES = 50
+_COORDINATOR_PAUSE_SECONDS = 0.1
+"""A cluster makes its offsets topic when it is first asked for a group: 5 s are plenty."""
 
 
 class KafkaAdmin:
@@ -99,9 +116,7 @@ class KafkaAdmin:
     def lag(self, group: str, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
         """Return for each (topic, partition) how many messages `group` has not committed."""
         layouts = self.layouts(topics)
-        with explained(f"reading the offsets of group {group}"):
-            found: Mapping[str, Any] = self._client.list_group_offsets([group])
-        offsets = found.get(group, {})
+        offsets = self._committed(group)
         lags: dict[tuple[str, int], int] = {}
         for name, layout in layouts.items():
             for partition, end in layout.ends.items():
@@ -124,6 +139,20 @@ class KafkaAdmin:
             return ()
         with self._reader(place, first) as reader, explained(f"reading {topic}"):
             return _read(reader, place, end, limit)
+
+    def _committed(self, group: str) -> Mapping[TopicPartition, Any]:
+        """Return what a group has committed; a new cluster is given time to make its books."""
+        pause = threading.Event()
+        with explained(f"reading the offsets of group {group}"):
+            for _ in range(_COORDINATOR_TRIES):
+                with suppress(*_COORDINATOR_NOT_YET):
+                    return self._ask_committed(group)
+                pause.wait(_COORDINATOR_PAUSE_SECONDS)
+            return self._ask_committed(group)
+
+    def _ask_committed(self, group: str) -> Mapping[TopicPartition, Any]:
+        found: dict[str, dict[TopicPartition, Any]] = self._client.list_group_offsets([group])
+        return found.get(group, {})
 
     def _make(self, spec: TopicSpec) -> None:
         configs = {
