@@ -1,0 +1,105 @@
+"""The bundle that ships: small, whole, honest about itself, and right on machines it never met."""
+
+from functools import cache
+
+import numpy as np
+
+from mmindustry.domain import Features, Prediction
+from mmindustry.features.build import build_features
+from mmindustry.features.part import Guard
+from mmindustry.features.spec import MEL_BASIS, Recipe
+from mmindustry.features.spectra import Basis
+from mmindustry.fusion.bundle import Bundle, builtin_bundle, read_bundle
+from mmindustry.fusion.calibration import PATTERNS
+from mmindustry.fusion.policy import FusionPolicy
+from mmindustry.fusion.predictor import open_predictor
+from mmindustry.simulate.faults import CLASSES
+from mmindustry.simulate.product import PRODUCT_CLASSES
+from mmindustry.simulate.truth import Truth
+from mmindustry.simulate.windows import labelled_windows
+from mmindustry.training.scores import macro_f1
+
+_SEEDS = range(900_001, 900_009)  # of machines that no training run has drawn
+
+
+@cache
+def shipped() -> Bundle:
+    return read_bundle(builtin_bundle())
+
+
+@cache
+def judged() -> list[tuple[Truth, Prediction]]:
+    """Return 160 windows of eight unseen machines with what the bundle says of them."""
+    recipe = shipped().manifest.spec.recipe
+    basis, guard = Basis.of(recipe, shipped().arrays[MEL_BASIS]), Guard()
+    found: list[tuple[Truth, Features]] = []
+    for at, seed in enumerate(_SEEDS):
+        length = recipe.window_lengths[at % 2]
+        for one in labelled_windows(20, seed, assets=1, length_seconds=length):
+            built, _ = build_features(one.window, one.context, recipe, basis=basis, guard=guard)
+            if isinstance(built, Features):
+                found.append((one.truth, built))
+    predictor = open_predictor(builtin_bundle(), FusionPolicy(device="cpu"))
+    answers = predictor.predict([features for _, features in found])
+    assert all(isinstance(answer, Prediction) for answer in answers)
+    return [
+        (truth, answer)
+        for (truth, _), answer in zip(found, answers, strict=True)
+        if isinstance(answer, Prediction)
+    ]
+
+
+def test_it_is_small_and_fits_the_code_that_ships_with_it() -> None:
+    spec = shipped().manifest.spec
+
+    assert sum(path.stat().st_size for path in builtin_bundle().iterdir()) <= 8 * 2**20
+    assert spec.recipe == Recipe()
+    assert spec.faults == CLASSES
+    assert spec.products == PRODUCT_CLASSES
+    assert spec.recipe.window_lengths == (4.0, 10.0)
+
+
+def test_its_card_holds_its_figures_and_the_command_that_made_it() -> None:
+    metrics = shipped().manifest.metrics
+    scores = metrics["macro_f1"]
+    single = max(scores[name] for name in ("image", "audio", "text"))
+
+    assert scores["fused"] > single > scores["chance"]
+    assert min(scores[name] for name in ("image", "audio", "text")) > scores["chance"]
+    assert scores["shuffled_pairing"] < single
+    assert scores["permuted_labels"] <= scores["chance"] + 0.05
+    assert set(metrics["ece"]) == set(PATTERNS)
+    assert max(metrics["ece"].values()) < 0.1
+    assert "mmindustry train --simulated" in shipped().card
+    assert f"| fused | {scores['fused']:.3f} |" in shipped().card
+
+
+def test_it_finds_faults_on_machines_it_never_met() -> None:
+    truth = np.array([CLASSES.index(t.fault) for t, _ in judged()])
+    chosen = np.array(
+        [CLASSES.index(max(p.faults, key=lambda f: p.faults[f])) for _, p in judged()]
+    )
+
+    assert macro_f1(chosen, truth, len(CLASSES)) > 0.6
+
+
+def test_healthy_machines_seldom_come_near_an_alarm_and_severe_ones_mostly_do() -> None:
+    thresholds = shipped().manifest.thresholds
+
+    def over(prediction: Prediction) -> list[str]:
+        return [f for f, pair in thresholds.items() if prediction.faults[f] >= pair["on"]]
+
+    healthy = [bool(over(p)) for t, p in judged() if t.is_healthy]
+    severe = [t.fault in over(p) for t, p in judged() if t.severity >= 0.75]
+
+    assert len(healthy) >= 20
+    assert len(severe) >= 20
+    assert np.mean(healthy) <= 0.1
+    assert np.mean(severe) >= 0.7
+
+
+def test_failures_that_are_near_are_told_as_nearer() -> None:
+    near = [p.risk["24h"] for t, p in judged() if t.time_to_failure_seconds < 8 * 3600]
+    far = [p.risk["24h"] for t, p in judged() if t.time_to_failure_seconds > 96 * 3600]
+
+    assert np.mean(near) > np.mean(far) + 0.3
