@@ -18,6 +18,8 @@ from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.fusion.predictor import FusionPredictor, open_predictor
+from mmindustry.fusion.torch_runtime import open_torch
+from mmindustry.fusion.weights import unpack
 from tests.noise import FAULTS, noise_bundle, noise_features, noise_manifest
 from tests.promises import missing
 
@@ -177,6 +179,30 @@ def test_risk_never_falls_with_the_horizon_and_quantiles_never_cross(
     assert risks == sorted(risks)
     assert 0 <= risks[0] <= risks[-1] <= 1
     assert sum(prediction.faults.values()) == pytest.approx(1.0)
+
+
+def test_half_precision_under_autocast_stays_within_a_hundredth() -> None:
+    bundle = read_bundle(noise_bundle())
+    weights = unpack(bundle.weights, "weights")
+    items = [noise_features(seed) for seed in range(8)]
+    engines = [
+        Engine(
+            Judge(bundle.manifest),
+            open_torch(bundle.manifest.spec, weights, device="cpu", half=half),
+        )
+        for half in (True, False)
+    ]
+
+    half, single = (
+        judged(FusionPredictor({bundle.id: engine}, default=bundle.id, batch=8), items)
+        for engine in engines
+    )
+
+    for left, right in zip(half, single, strict=True):
+        np.testing.assert_allclose(numbers(left), numbers(right), atol=1e-2)
+        assert max(left.faults, key=lambda f: left.faults[f]) == max(
+            right.faults, key=lambda f: right.faults[f]
+        )
 
 
 @pytest.mark.gpu
