@@ -297,6 +297,20 @@ def read(source: Source, count: int) -> list[Message]:
     return found
 
 
+def read_again(source: Source, claim: Claim, count: int) -> list[Message]:
+    """Read from a claim as a line does: whatever is assigned anew is begun again."""
+    seek_patiently(source, claim)
+    found: list[Message] = []
+    with deadline(f"{count} messages of a claim", 2 * PATIENCE_SECONDS) as check:
+        while len(found) < count:
+            if claim.partition in (source.take_change() or ()):
+                seek_patiently(source, claim)
+                found.clear()
+            found += source.poll()
+            check()
+    return found
+
+
 def await_ready(source: Source, partition: int) -> None:
     """Poll until the partition is ready; nothing may come any more."""
     with deadline(f"partition {partition} ready") as check:

@@ -132,9 +132,8 @@ def test_topic_that_keeps_producers_times_stops_its_partition(world: KafkaWorld)
     world.send(frames, key, b"0")
     source = started(world)
 
-    change = await_change(source)
+    await_change(source)
 
-    assert 0 in change
     with pytest.raises(LayoutChanged, match="LogAppendTime"):
         seek_patiently(source, fresh(0))
 
@@ -148,9 +147,8 @@ def test_partitions_added_to_one_topic_stop_every_partition(world: KafkaWorld) -
 
     with world.client() as client:
         client.create_partitions({world.policy.topics.audio: 3})
-    change = await_change(source)
+    await_change(source)
 
-    assert 0 in change
     with pytest.raises(LayoutChanged, match="relayout"):
         seek_patiently(source, claim)
     with pytest.raises(LayoutChanged, match="one partition count"):

@@ -372,8 +372,7 @@ def test_topic_made_anew_while_it_is_read_asks_for_a_new_claim(world: World) -> 
     claim = claim_of(source, 0)
     world.remake(frames)
 
-    change = await_change(source)
+    await_change(source)
 
-    assert 0 in change
     with pytest.raises(LayoutChanged, match="relayout"):
         seek_patiently(source, claim)

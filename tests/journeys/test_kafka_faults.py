@@ -25,7 +25,7 @@ from tests.contracts.stream_worlds import (
     keys_of,
     new_policy,
     read,
-    seek_patiently,
+    read_again,
     started,
 )
 from tests.promises import missing
@@ -82,8 +82,7 @@ def test_broker_killed_in_mid_run_loses_nothing_and_doubles_nothing(broker: Loca
         claim = claim_of(source, 0, {frames: 15})
         broker.restart()
         await_sent(world, frames, key)
-        seek_patiently(source, claim)
-        found = read(source, 6)
+        found = read_again(source, claim, 6)
 
         assert [m.position.offset for m in found[:6]] == [15, 16, 17, 18, 19, 20]
         assert [m.seen for m in found[:6]] == [True] * 5 + [False]
