@@ -18,9 +18,10 @@ from mmindustry.training.baseline import baseline_frame
 
 Array = NDArray[np.float32]
 
+LARGEST_BANK = 5_000
+"""Most references a modality."""
 LEAST_WINDOWS = 40
 """Fewer normal windows than this tell no normal: 20 for the bank, 20 to calibrate."""
-_LARGEST_BANK = 5_000
 _CALIBRATED_SHARE = 0.3
 _TRIMMED_SHARE = 0.02
 _LIMIT_P = 0.01
@@ -101,7 +102,10 @@ class ProfileMaker:
             points = embedded[there, column]
             held = int(len(points) * _CALIBRATED_SHARE)
             if len(points) >= LEAST_WINDOWS:
-                found[modality] = _core(points[: len(points) - held]), points[len(points) - held :]
+                found[modality] = (
+                    core_set(points[: len(points) - held]),
+                    points[len(points) - held :],
+                )
         return found
 
 
@@ -117,18 +121,18 @@ def _learned(profile: Profile, banks: dict[str, tuple[Array, Array]]) -> Profile
     return replace(profile, arrays=arrays, limits=limits)
 
 
-def _core(points: Array) -> Array:
-    """Return the bank: the points less their strangest 2 %, thinned to 5,000 by k-centre.
+def core_set(points: Array, largest: int = LARGEST_BANK) -> Array:
+    """Return the bank: the points less their strangest 2 %, thinned to `largest` by k-centre.
 
     Greedy k-centre (Gonzalez, 1985): each next point is the one farthest from those chosen.
     """
     strange = densities(points)
     kept: Array = points[strange <= np.quantile(strange, 1.0 - _TRIMMED_SHARE)]
-    if len(kept) <= _LARGEST_BANK:
+    if len(kept) <= largest:
         return kept
     chosen = [0]
     gap = np.linalg.norm(kept - kept[0], axis=1)
-    while len(chosen) < _LARGEST_BANK:
+    while len(chosen) < largest:
         chosen.append(int(gap.argmax()))
         gap = np.minimum(gap, np.linalg.norm(kept - kept[chosen[-1]], axis=1))
     thinned: Array = kept[np.sort(chosen)]

@@ -15,15 +15,21 @@ from mmindustry.domain import Features
 from mmindustry.errors import InputError
 from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.fusion.network import Network
+from mmindustry.fusion.novelty import densities, distances
+from mmindustry.fusion.runtime import Raw
 from mmindustry.fusion.spec import INPUTS
 from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.training.augment import Augment
 from mmindustry.training.baseline import baseline_frame
-from mmindustry.training.dataset import DataSet, Label, write_shard
-from mmindustry.training.evaluate import calibrate, figures, view
+from mmindustry.training.dataset import DataSet, Label, Targets, write_shard
+from mmindustry.training.evaluate import Views, alarm_figures, calibrate, figures, view
+from mmindustry.training.examples import Order, orders, simulated_examples
 from mmindustry.training.loop import batches, class_prior, train
 from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.profile import core_set
 from mmindustry.training.scores import chance_f1, class_f1, concordance, macro_f1
+from mmindustry.training.serving import choose_thresholds, product_shift, serving_prior
+from mmindustry.training.simulated import SimulatedRun, train_simulated
 from mmindustry.training.split import split_by_group
 from tests.noise import FAULTS, PRODUCTS, noise_features, noise_spec
 
@@ -56,6 +62,28 @@ def labelled(count: int, told_by: str = "audio") -> Iterator[tuple[Features, Lab
                 gauges={"bar": 1.5} if seed % 2 else {},
             ),
         )
+
+
+def blank_views(truth: np.ndarray, evidence: np.ndarray) -> Views:
+    """Return views that hold nothing but the truth: faulty windows are severe."""
+    count = len(truth)
+    nothing = np.zeros((count, 1), np.float32)
+    targets = Targets(
+        fault=truth,
+        product=np.full(count, -1),
+        hours=np.full(count, np.nan),
+        failed=np.zeros(count, np.float32),
+        severity=np.where(truth > 0, 0.9, 0.0),
+        group=np.full(count, "m"),
+        gauges=nothing[:, :0],
+    )
+    return Views(
+        natural=Raw(evidence.astype(np.float32), nothing, nothing, nothing, nothing),
+        seen=np.ones((count, 3), np.bool_),
+        evidence={},
+        shuffled={},
+        truth=targets,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +266,89 @@ def test_the_baseline_forgets_what_was_there_once() -> None:
     assert frame.shape == (96, 96)
     assert frame == pytest.approx(0.25, abs=1e-6)
     assert baseline_frame([]) is None
+
+
+def test_a_bank_is_thinned_to_spread_out_references_without_the_strangest() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(300, 4)).astype(np.float32)
+    points[7] = 50.0
+
+    whole, thin = core_set(points), core_set(points, 20)
+
+    assert len(whole) == 294
+    assert len(thin) == 20
+    assert whole.max() < 40
+    gaps = distances(thin, thin) + np.eye(20) * 99
+    assert gaps.min() > np.median(densities(whole, 1))
+
+
+def test_thresholds_rise_above_what_healthy_windows_reach() -> None:
+    spec = noise_spec()
+    evidence = np.zeros((400, 4))
+    views = blank_views(np.zeros(400, np.int64), evidence)
+    served = np.full((400, 4), 0.1)
+    served[:10, 1] = 0.8
+    served[:10, 2] = 0.97
+
+    found = choose_thresholds(views, spec, served)
+
+    assert found["bearing_outer"]["on"] == pytest.approx(0.8)
+    assert found["belt_slip"]["on"] == 0.9
+    assert found["seal_leak"] == {"on": 0.6, "off": 0.4}
+    assert "healthy" not in found
+
+
+def test_alarm_figures_count_windows_over_their_own_threshold() -> None:
+    truth = np.array([0, 0, 0, 0, 1, 1, 2, 3])
+    likely = np.full((8, 4), 0.05)
+    likely[0, 3] = likely[4, 1] = likely[5, 2] = 0.9
+    views = blank_views(truth, np.zeros((8, 4)))
+    thresholds = {name: {"on": 0.6, "off": 0.4} for name in FAULTS[1:]}
+
+    found = alarm_figures(views, noise_spec(), likely, thresholds)
+
+    assert found == {"healthy_over": 0.25, "severe_over": 0.25, "severe_other_over": 0.25}
+
+
+def test_priors_of_serving_are_shares_and_shifts() -> None:
+    spec = noise_spec()
+
+    assert serving_prior(spec, 0.7).tolist() == pytest.approx([0.7, 0.1, 0.1, 0.1])
+    shift = product_shift(spec, np.array([-1, 0, 0, 0, 1, 2, 2]), good=0.8)
+    assert shift["good"] == pytest.approx(np.log(0.8 / (4 / 9)))
+    assert shift["scratch"] == pytest.approx(np.log(0.1 / (2 / 9)))
+
+
+def test_a_run_too_small_to_be_measured_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too few"):
+        SimulatedRun(windows=100, machines=10)
+    with pytest.raises(InputError, match="between 0 and 1"):
+        SimulatedRun(healthy_prior=1.0)
+    with pytest.raises(InputError, match="exists already"):
+        train_simulated(SimulatedRun(out=tmp_path), print)
+
+
+def test_simulated_machines_give_features_and_labels_by_the_production_code() -> None:
+    order = Order(seed=5, visits=24, length_seconds=4.0)
+
+    first = list(simulated_examples(order, noise_spec().recipe))
+    again = list(simulated_examples(order, noise_spec().recipe))
+
+    assert 20 <= len(first) <= 24
+    assert {label.group for _, label in first} == {"5"}
+    assert any(features.arrays["image_delta"].any() for features, _ in first)
+    assert any(label.gauges for _, label in first)
+    assert [label for _, label in first] == [label for _, label in again]
+    for (left, _), (right, _) in zip(first, again, strict=True):
+        assert all(np.array_equal(left.arrays[n], right.arrays[n]) for n in INPUTS)
+
+
+def test_every_machine_of_a_run_is_of_its_own_make() -> None:
+    wanted = orders(100, noise_spec().recipe, machines=10, seed=3)
+
+    assert len({order.seed for order in wanted}) == 10
+    assert sum(order.visits for order in wanted) == 100
+    assert {order.length_seconds for order in wanted} == {4.0, 10.0}
 
 
 @pytest.mark.parametrize(
