@@ -1,5 +1,6 @@
 """The line of one worker, wired from the settings: every port opened, every verb bound."""
 
+import gc
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -99,6 +100,7 @@ def open_line(life: Life, stack: ExitStack) -> OpenLine:
     )
     assembler = Assembler(settings.windowing)
     verbs = _verbs(life, mind, marker, assembler=assembler, outside=outside)
+    _settle()
     return OpenLine(
         pipeline=Pipeline(outside, verbs),
         source=source,
@@ -110,6 +112,12 @@ def open_line(life: Life, stack: ExitStack) -> OpenLine:
             clock=life.clock,
         ),
     )
+
+
+def _settle() -> None:
+    """Take what start-up made out of the collector's rounds: it stays, and is large."""
+    gc.collect()
+    gc.freeze()
 
 
 def _open_record(life: Life, stack: ExitStack) -> Database:

@@ -16,7 +16,7 @@ from mmindustry.features.part import Guard, Part, Unreadable, offset
 from mmindustry.features.policy import FeaturePolicy
 from mmindustry.features.sound import Samples, decode
 from mmindustry.features.spec import Recipe
-from mmindustry.features.spectra import Basis, cepstra, log_mel, normalised
+from mmindustry.features.spectra import Basis, cepstra, log_mel, normalise
 
 _JOIN_SECONDS = 0.05
 _SHORTEST_SECONDS = 0.25
@@ -29,6 +29,30 @@ class Run:
     source: str
     start: datetime
     samples: Samples
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A run while chunks still come: its pieces are joined once, at the end."""
+
+    start: datetime
+    pieces: list[Samples]
+    size: int
+
+    def apart(self, time: datetime, rate_hz: int) -> float:
+        """Return the seconds from where the run ends to `time`, negative where they overlap."""
+        due = self.start + timedelta(seconds=self.size / rate_hz)
+        return (time - due).total_seconds()
+
+    def add(self, samples: Samples) -> None:
+        """Append samples without a break."""
+        self.pieces.append(samples)
+        self.size += samples.size
+
+    def run(self, source: str) -> Run:
+        """Return the whole run."""
+        whole = self.pieces[0] if len(self.pieces) == 1 else np.concatenate(self.pieces)
+        return Run(source, self.start, whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +93,7 @@ def audio_part(window: Window, ear: Ear, guard: Guard) -> Part:
 
 def _runs(window: Window, recipe: Recipe, guard: Guard) -> tuple[list[Run], list[Unreadable]]:
     """Decode every chunk and join what follows on: jitter below 50 ms is no break."""
-    runs: dict[str, list[Run]] = {}
+    runs: dict[str, list[_Growing]] = {}
     unreadable: list[Unreadable] = []
     for item in window.items:
         if not isinstance(item.content, Chunk):
@@ -79,26 +103,21 @@ def _runs(window: Window, recipe: Recipe, guard: Guard) -> tuple[list[Run], list
             unreadable.append(read)
         else:
             _join(runs.setdefault(item.source, []), item, read, recipe.rate_hz)
-    return [run for source in sorted(runs) for run in runs[source]], unreadable
+    return [one.run(source) for source in sorted(runs) for one in runs[source]], unreadable
 
 
 def _decode(chunk: Chunk, recipe: Recipe, policy: FeaturePolicy) -> Samples:
     return decode(chunk, recipe.rate_hz, policy)
 
 
-def _join(runs: list[Run], item: Event, samples: Samples, rate_hz: int) -> None:
+def _join(runs: list[_Growing], item: Event, samples: Samples, rate_hz: int) -> None:
     """Append a chunk to the source's last run, its overlap cut off, or begin a new run."""
-    if not runs:
-        runs.append(Run(item.source, item.time, samples))
-        return
-    last = runs[-1]
-    due = last.start + timedelta(seconds=last.samples.size / rate_hz)
-    apart = (item.time - due).total_seconds()
+    apart = runs[-1].apart(item.time, rate_hz) if runs else np.inf
     if apart > _JOIN_SECONDS:
-        runs.append(Run(item.source, item.time, samples))
-        return
-    fresh = samples[round(-apart * rate_hz) :] if apart < -_JOIN_SECONDS else samples
-    runs[-1] = Run(item.source, last.start, np.concatenate([last.samples, fresh]))
+        runs.append(_Growing(item.time, [samples], samples.size))
+    else:
+        fresh = samples[round(-apart * rate_hz) :] if apart < -_JOIN_SECONDS else samples
+        runs[-1].add(fresh)
 
 
 def _shares(slots: int, sources: int) -> list[int]:
@@ -147,11 +166,13 @@ def _arrays(
     used = slice(recipe.segments - len(segments), None)
     for slot, segment in enumerate(segments, start=recipe.segments - len(segments)):
         logged = log_mel(segment, recipe, ear.basis)
-        arrays["audio_logmel"][slot] = normalised(logged, recipe)
         if recipe.mfcc:
             arrays["audio_mfcc"][slot] = cepstra(logged, ear.basis)
-    power = orders.power_spectrum(batch)
-    envelope = orders.envelope_spectrum(batch, recipe)
+        normalise(logged, recipe)
+        arrays["audio_logmel"][slot] = logged
+    spectrum = orders.spectra_of(batch)
+    power = orders.power_spectrum(spectrum)
+    envelope = orders.envelope_spectrum(spectrum, recipe)
     where = orders.lines(ear.card, ear.speed_rpm)
     amplitude = orders.over_floor(np.sqrt(power[:, : power.shape[1] // 2]))  # to rate / 4
     energies, known = orders.order_energies(envelope, amplitude, where, recipe)

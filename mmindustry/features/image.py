@@ -22,6 +22,7 @@ from mmindustry.features.picture import (
 from mmindustry.features.policy import FeaturePolicy
 from mmindustry.features.spec import BASELINE, Recipe
 
+_UNIT = np.float32(1.0 / 255.0)
 _ENOUGH_FROZEN = 2
 """Two equal frames are enough: no live sensor gives the same noise twice."""
 _UNUSABLE = frozenset({"camera_black", "camera_white", "camera_blocked", "camera_frozen"})
@@ -95,7 +96,10 @@ def _mark_frozen(shots: Sequence[_Shot], whole: Sequence[Event]) -> list[_Shot]:
 
     Only frames decoded at one scale are compared: the newest may be larger, for its crops.
     """
-    frozen = {shot.item.source for shot in shots if _is_frozen(shot.item.source, shots, whole)}
+    sources = {shot.item.source for shot in shots}
+    frozen = {source for source in sources if _is_frozen(source, shots, whole)}
+    if not frozen:
+        return list(shots)
     return [
         replace(s, finding="camera_frozen", quality=0.0)
         if s.item.source in frozen and s.finding not in _UNUSABLE
@@ -121,12 +125,11 @@ def _fill(
     delta = np.zeros((count, 1, size, size), np.float32)
     mask, offsets = np.zeros(count, np.float32), np.zeros(count, np.float32)
     for slot, shot in enumerate(shots, start=count - len(shots)):
-        frames[slot] = shot.fitted.transpose(2, 0, 1)[::-1]
+        np.multiply(shot.fitted.transpose(2, 0, 1)[::-1], _UNIT, out=frames[slot])
         baseline = _baseline(shot.item.source, profile, size)
         if baseline is not None:
             delta[slot, 0] = grey_of(shot.fitted) / np.float32(255.0) - baseline
         mask[slot], offsets[slot] = 1.0, offset(window, shot.item.time)
-    frames *= np.float32(1.0 / 255.0)
     return {
         "image_frames": frames,
         "image_delta": delta,
@@ -166,7 +169,6 @@ def _crop(
     for slot, name in enumerate(recipe.regions):
         part = cut(shots[-1].decoded, regions[name]) if shots and name in regions else None
         if part is not None:
-            crops[slot] = fit(part, size, size).transpose(2, 0, 1)[::-1]
+            np.multiply(fit(part, size, size).transpose(2, 0, 1)[::-1], _UNIT, out=crops[slot])
             mask[slot] = 1.0
-    crops *= np.float32(1.0 / 255.0)
     return {"image_regions": crops, "image_regions_mask": mask}

@@ -30,11 +30,11 @@ def inspect(runs: Sequence[Array], recipe: Recipe) -> tuple[str, float]:
 
     Digital silence, a flat line, a bare offset and mains hum without anything else are silent.
     """
-    samples = np.concatenate(runs)
+    samples = runs[0] if len(runs) == 1 else np.concatenate(runs)
     mean = float(samples.mean())
     if _residual_dbfs(samples - np.float32(mean), recipe) < recipe.silent_dbfs:
         return "microphone_silent", 0.0
-    if float(np.mean(np.abs(samples) >= _FULL_SCALE)) >= recipe.clipped_ratio:
+    if _clipped_share(samples) >= recipe.clipped_ratio:
         return "microphone_clipped", _CLIPPED_QUALITY
     return "", _OFFSET_QUALITY if abs(mean) > _OFFSET else 1.0
 
@@ -44,22 +44,31 @@ def levels(segments: Array, power: Array, recipe: Recipe) -> Array:
 
     Level in dB, crest, kurtosis, spectral centroid, share below 500 Hz and above 3 kHz.
     """
+    count = segments.shape[1]
     moved = segments - segments.mean(axis=1, keepdims=True)
     square = np.square(moved)
     variance = square.mean(axis=1) + _TINY
-    crest = np.abs(moved).max(axis=1) / np.sqrt(variance)
-    kurtosis = np.square(square).mean(axis=1) / np.square(variance)
-    hz = np.arange(power.shape[1]) * np.float32(recipe.rate_hz / segments.shape[1])
+    crest = np.maximum(moved.max(axis=1), -moved.min(axis=1)) / np.sqrt(variance)
+    kurtosis = np.vecdot(square, square) / count / np.square(variance)
+    hz = np.arange(power.shape[1], dtype=np.float32) * np.float32(recipe.rate_hz / count)
+    low, high = np.searchsorted(hz, _LOW_HZ), np.searchsorted(hz, _HIGH_HZ, side="right")
     total = power.sum(axis=1) + _TINY
     columns = (
         np.log10(variance) / 2 + 1.5,
         np.log(crest + _TINY) - 1.5,
         np.clip(np.log(kurtosis + _TINY) - 1.0, -3.0, 3.0),
         (power @ hz) / total * (4.0 / recipe.rate_hz) - 1.0,
-        power[:, hz < _LOW_HZ].sum(axis=1) / total,
-        power[:, hz > _HIGH_HZ].sum(axis=1) / total,
+        power[:, :low].sum(axis=1) / total,
+        power[:, high:].sum(axis=1) / total,
     )
     return np.stack(columns, axis=1).astype(np.float32).reshape(-1, LEVEL_WIDTH)
+
+
+def _clipped_share(samples: Array) -> float:
+    """Return the share of samples at full scale (0..1)."""
+    if max(float(samples.max()), -float(samples.min())) < _FULL_SCALE:
+        return 0.0
+    return float(np.mean(np.abs(samples) >= _FULL_SCALE))
 
 
 def _residual_dbfs(samples: Array, recipe: Recipe) -> float:
@@ -67,14 +76,14 @@ def _residual_dbfs(samples: Array, recipe: Recipe) -> float:
 
     Of the newest segment's length: hum is as steady as the mains.
     """
-    mean_square = float(np.mean(np.square(samples)))
+    mean_square = float(np.vdot(samples, samples)) / samples.size
     if mean_square <= _TINY:
         return 10.0 * float(np.log10(mean_square + _TINY))
     piece = samples[-recipe.segment_samples :]
-    power = np.square(np.abs(scipy.fft.rfft(piece * _quiet_window(piece.size))))
-    hz = np.arange(power.size, dtype=np.float32) * np.float32(recipe.rate_hz / piece.size)
+    spectrum = scipy.fft.rfft(piece * _quiet_window(piece.size))
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
     total = float(power.sum()) + _TINY
-    rest = min(_share_outside(power, hz, mains) for mains in _MAINS_HZ) / total
+    rest = float((_outside_hum(piece.size, recipe.rate_hz) @ power).min()) / total
     return 10.0 * float(np.log10(mean_square * rest + _TINY))
 
 
@@ -85,7 +94,12 @@ def _quiet_window(length: int) -> Array:
     return np.asarray(window, np.float32)
 
 
-def _share_outside(power: Array, hz: Array, mains: float) -> float:
-    """Return the power outside the harmonics of the mains up to 1 kHz."""
-    near = np.abs(hz - mains * np.round(hz / mains)) <= _HUM_REACH_HZ
-    return float(power[~(near & (hz < _HUM_TOP_HZ))].sum())
+@lru_cache(maxsize=4)
+def _outside_hum(length: int, rate_hz: int) -> Array:
+    """Return, a row for each mains, 1 at bins away from its harmonics up to 1 kHz, else 0."""
+    hz = np.arange(length // 2 + 1, dtype=np.float32) * np.float32(rate_hz / length)
+    rows = [
+        (np.abs(hz - mains * np.round(hz / mains)) > _HUM_REACH_HZ) | (hz >= _HUM_TOP_HZ)
+        for mains in _MAINS_HZ
+    ]
+    return np.stack(rows).astype(np.float32)

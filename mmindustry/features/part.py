@@ -73,7 +73,7 @@ class Guard:
 def offset(window: Window, time: datetime) -> float:
     """Return where `time` lies in the window: -1 at its start, 0 at its end, clipped."""
     length = (window.end - window.key.start).total_seconds()
-    return float(np.clip((time - window.end).total_seconds() / length, -1.0, 0.0))
+    return min(max((time - window.end).total_seconds() / length, -1.0), 0.0)
 
 
 def choose(times: Sequence[datetime], slots: int) -> list[int]:

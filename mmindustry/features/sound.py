@@ -1,5 +1,6 @@
 """Encoded sound -> mono float samples at the recipe's rate, bounded and finite."""
 
+import math
 import struct
 from io import BytesIO
 
@@ -35,9 +36,11 @@ def decode(chunk: Chunk, rate_hz: int, policy: FeaturePolicy) -> Samples:
     if not samples.size:
         raise FeatureError("audio_corrupt", "no sample could be read")
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    if not np.isfinite(mono).all():
+    lowest, highest = float(mono.min()), float(mono.max())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
         raise FeatureError("audio_not_finite", "the sound holds NaN or infinite samples")
-    mono = np.clip(mono, -1.0, 1.0).astype(np.float32, copy=False)
+    if lowest < -1.0 or highest > 1.0:
+        mono = np.clip(mono, -1.0, 1.0)
     return mono if chunk.rate_hz == rate_hz else convert(mono, chunk.rate_hz, rate_hz)
 
 

@@ -86,13 +86,19 @@ def mel_power(samples: Array, recipe: Recipe, basis: Basis) -> Array:
     half = recipe.n_fft // 2
     padded = np.zeros(samples.size + recipe.n_fft, np.float32)
     padded[half : half + samples.size] = samples
-    frames = np.lib.stride_tricks.sliding_window_view(padded, recipe.n_fft)[:: recipe.hop]
     count = samples.size // recipe.hop
+    frames = np.ndarray(  # every hop's frame, in place
+        (count, recipe.n_fft),
+        np.float32,
+        padded,
+        strides=(recipe.hop * padded.itemsize, padded.itemsize),
+    )
     mels = np.empty((basis.mel.shape[0], count), np.float32)
     for start in range(0, count, _BLOCK):
         block = frames[start : min(start + _BLOCK, count)] * basis.window  # (frame, n_fft)
         spectrum = scipy.fft.rfft(block, axis=1, overwrite_x=True)  # (frame, bin)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
         np.matmul(basis.mel, power.T, out=mels[:, start : start + len(block)])
     return mels
 
@@ -112,6 +118,7 @@ def cepstra(logged: Array, basis: Basis) -> Array:
     return basis.dct @ (logged * np.float32(10.0))
 
 
-def normalised(logged: Array, recipe: Recipe) -> Array:
-    """Return log-mel on the network's scale, by the recipe's fixed mean and scale."""
-    return (logged - np.float32(recipe.mel_mean)) * np.float32(1.0 / recipe.mel_scale)
+def normalise(logged: Array, recipe: Recipe) -> None:
+    """Bring log-mel to the network's scale in place, by the recipe's fixed mean and scale."""
+    logged -= np.float32(recipe.mel_mean)
+    logged *= np.float32(1.0 / recipe.mel_scale)

@@ -7,6 +7,7 @@ into words: its runs give n-grams of two to four characters.
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from zlib import crc32
 
@@ -95,7 +96,8 @@ def text_part(window: Window, entries: Sequence[Event], recipe: Recipe) -> Part:
         written = entry.content
         if not isinstance(written, LogEntry):
             continue
-        found = token_ids(written.text, recipe)
+        looked = written.text[:_LONGEST]
+        found = _remembered_ids(looked, recipe.tokens, recipe.word_ids, recipe.ngram_ids)
         if not found:
             continue
         ids[slot, : len(found)] = found
@@ -122,16 +124,23 @@ def words(text: str) -> list[str]:
     ]
 
 
-def token_ids(text: str, recipe: Recipe) -> list[int]:
+def token_ids(text: str, recipe: Recipe) -> tuple[int, ...]:
     """Return at most `tokens` ids: words first, then character n-grams evenly over the line."""
+    return _ids(text, recipe.tokens, recipe.word_ids, recipe.ngram_ids)
+
+
+def _ids(text: str, tokens: int, word_ids: int, ngram_ids: int) -> tuple[int, ...]:
     found = words(text)
-    room = recipe.tokens // _WORD_SLOTS
-    whole = [_bucket(word, 1, recipe.word_ids - 1) for word in found[:room]]
+    whole = [_bucket(word, 1, word_ids - 1) for word in found[: tokens // _WORD_SLOTS]]
     grams = [gram for word in found for gram in ngrams(word)]
-    room = recipe.tokens - len(whole)
+    room = tokens - len(whole)
     if len(grams) > room:
         grams = [grams[k * len(grams) // room] for k in range(room)]
-    return whole + [_bucket(gram, recipe.word_ids, recipe.ngram_ids) for gram in grams]
+    return (*whole, *(_bucket(gram, word_ids, ngram_ids) for gram in grams))
+
+
+_remembered_ids = lru_cache(maxsize=2_048)(_ids)
+"""An entry counts in many windows in a row, and is cut into ids at the first."""
 
 
 def ngrams(word: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """One query for the rows around many windows: each window its own bounds and its own newest."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ class Around:
 
 
 class AroundQueries:
-    """Statements over one table, made once for each number of windows and topics.
+    """Statements over one table, made once for each power of two of windows, and number of topics.
 
     A UNION ALL of one limited select a window: PostgreSQL and SQLite both answer each by the
     index, and SQLite knows no LATERAL.
@@ -52,12 +52,14 @@ class AroundQueries:
     def ask(self, connection: Connection, around: Sequence[Around]) -> Iterable[Mapping[Any, Any]]:
         """Yield the rows, each with the `number` of the window that asked."""
         topics = sorted({topic for one in around for topic in one.cut})
-        size = (len(around), len(topics))
-        statement = self._made.get(size)
+        count = 1 << (len(around) - 1).bit_length()  # few sizes, so few statements to keep
+        statement = self._made.get((count, len(topics)))
         if statement is None:
-            statement = union_all(*(self._select(n, len(topics)) for n in range(len(around))))
-            self._made[size] = statement
-        return connection.execute(statement, _values(around, topics)).mappings()
+            statement = union_all(*(self._select(n, len(topics)) for n in range(count)))
+            self._made[count, len(topics)] = statement
+        nobody = replace(around[0], asset="", cut={})
+        asked = [*around, *[nobody] * (count - len(around))]
+        return connection.execute(statement, _values(asked, topics)).mappings()
 
     def _select(self, number: int, topics: int) -> Select[Any]:
         columns = self._table.c

@@ -14,7 +14,7 @@ from mmindustry.store.policy import RecordPolicy
 from mmindustry.store.registry import Papers
 from mmindustry.store.tables import entries, states
 
-_SIZES = (32, 16, 8, 4, 2, 1)  # windows a query: few sizes, so few statements to keep
+_MOST = 32  # windows a query
 
 
 class Surroundings:
@@ -129,12 +129,9 @@ def _inside(window: Window) -> tuple[datetime, datetime]:
 
 
 def _chunks(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
-    """Yield the windows in pieces of the known sizes, largest first."""
-    first = 0
-    while first < len(windows):
-        size = next(size for size in _SIZES if size <= len(windows) - first)
-        yield windows[first : first + size]
-        first += size
+    """Yield the windows in pieces of what one query answers."""
+    for first in range(0, len(windows), _MOST):
+        yield windows[first : first + _MOST]
 
 
 def _text_bytes(event: Event) -> int:

@@ -5,13 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from mmindustry.errors import Fenced
 from mmindustry.store.statements import upsert_one
 from mmindustry.store.tables import partition_progress
 
 _EMPTY: dict[str, Any] = {"topics": {}, "received": 0, "in_flight": 0, "dropped": {}}
+
+
+_PASS = update(partition_progress).where(
+    partition_progress.c.partition == bindparam("b_partition"),
+    partition_progress.c.epoch == bindparam("b_epoch"),
+    partition_progress.c.step == bindparam("b_step"),
+)
+"""Sets the columns it is given where nobody has claimed the partition since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +80,16 @@ class Fence:
         """
         for partition in sorted(values):
             mark = self._mark(partition)
-            table = partition_progress.c
             found = connection.execute(
-                update(partition_progress)
-                .where(
-                    table.partition == partition,
-                    table.epoch == mark.epoch,
-                    table.step == mark.step,
-                )
-                .values(step=mark.step + 1, updated_at=now, **values[partition])
+                _PASS,
+                {
+                    "b_partition": partition,
+                    "b_epoch": mark.epoch,
+                    "b_step": mark.step,
+                    "step": mark.step + 1,
+                    "updated_at": now,
+                    **values[partition],
+                },
             )
             if found.rowcount != 1:
                 raise Fenced(

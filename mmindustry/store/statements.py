@@ -1,6 +1,7 @@
 """Statements that read the same on SQLite and on PostgreSQL."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, func
@@ -8,25 +9,37 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def _insert(connection: Connection, table: Table) -> Any:
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return _insert_of(connection.dialect.name, table)
+
+
+def _insert_of(dialect: str, table: Table) -> Any:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows whose key is new and leave the others as they are: the first write wins."""
     if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+        connection.execute(_new(connection.dialect.name, table), rows)
+
+
+@lru_cache(maxsize=64)  # as many as there are tables, twice
+def _new(dialect: str, table: Table) -> Any:
+    return _insert_of(dialect, table).on_conflict_do_nothing()
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows, or write all their other columns where the key is known."""
     if not rows:
         return
-    statement = _insert(connection, table)
+    connection.execute(_over(connection.dialect.name, table, tuple(rows[0])), rows)
+
+
+@lru_cache(maxsize=64)
+def _over(dialect: str, table: Table, columns: tuple[str, ...]) -> Any:
+    statement = _insert_of(dialect, table)
     keys = [column.name for column in table.primary_key]
-    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
+    others = {name: statement.excluded[name] for name in columns if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
 
 
 def upsert_one(connection: Connection, table: Table, row: dict[str, Any], change: Any) -> Any:

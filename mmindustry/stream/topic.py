@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from mmindustry.domain import Gap, GapKind, Message, TopicProgress
 from mmindustry.errors import LayoutChanged
@@ -35,8 +36,18 @@ class Loss:
 
 def size_of(message: Message) -> int:
     """Return the bytes of a message: key, value and headers."""
-    headers = sum(len(name) + len(value) for name, value in message.headers)
-    return len(message.key or b"") + len(message.value or b"") + headers
+    size = len(message.key or b"") + len(message.value or b"")
+    for name, value in message.headers:
+        size += len(name) + len(value)
+    return size
+
+
+class _Held(NamedTuple):
+    """What was fetched, when (monotonic seconds), and its bytes (a loss has none)."""
+
+    item: Message | Loss
+    at: float
+    size: int
 
 
 class TopicReading:
@@ -56,7 +67,7 @@ class TopicReading:
         self._through = known.read_through if known else begin
         self._next = known.needed_from if known else begin
         self._end: int | None = None
-        self._queue: deque[tuple[Message | Loss, float]] = deque()
+        self._queue: deque[_Held] = deque()
         self.fetched = self._next
         if begin > self._next:
             self.offer([Loss(name, partition, self._next, begin)], at=0.0)
@@ -74,34 +85,34 @@ class TopicReading:
     @property
     def head(self) -> Message | None:
         """The next message to go out; None where nothing is fetched, or a loss stands first."""
-        front = self._queue[0][0] if self._queue else None
+        front = self._queue[0].item if self._queue else None
         return front if isinstance(front, Message) else None
 
     @property
     def head_at(self) -> float:
         """When the head came (monotonic seconds)."""
-        return self._queue[0][1]
+        return self._queue[0].at
 
     @property
     def head_bytes(self) -> int:
         """The size of the head."""
-        return size_of(self.head) if self.head is not None else 0
+        return self._queue[0].size if self._queue else 0
 
     @property
     def loss(self) -> Loss | None:
         """The loss that stands first, if one does."""
-        front = self._queue[0][0] if self._queue else None
+        front = self._queue[0].item if self._queue else None
         return front if isinstance(front, Loss) else None
 
     @property
     def after_loss(self) -> Message | None:
         """The first fetched message, behind whatever losses stand before it."""
-        return next((item for item, _ in self._queue if isinstance(item, Message)), None)
+        return next((held.item for held in self._queue if isinstance(held.item, Message)), None)
 
     @property
     def is_at_end(self) -> bool:
         """Whether nothing waits here and an answer showed that the log has no more."""
-        return not any(isinstance(item, Message) for item, _ in self._queue) and (
+        return not any(isinstance(held.item, Message) for held in self._queue) and (
             self.asked_at is not None and self._end is not None and self.fetched >= self._end
         )
 
@@ -128,8 +139,9 @@ class TopicReading:
                     f"topic {self.name} partition {self.partition} gives offset {first} where "
                     f"{self.fetched} was awaited; {REMEDY}"
                 )
-            self._queue.append((item, at))
-            self.bytes += 0 if isinstance(item, Loss) else size_of(item)
+            size = 0 if isinstance(item, Loss) else size_of(item)
+            self._queue.append(_Held(item, at, size))
+            self.bytes += size
             self.fetched = after
             self.asked_at = None
         self._end = max(self._end or 0, self.fetched)
@@ -156,18 +168,18 @@ class TopicReading:
 
     def pop(self) -> tuple[Message, float]:
         """Return the head, marked `seen` where it was read before the claim, and when it came."""
-        item, at = self._queue.popleft()
+        item, at, size = self._queue.popleft()
         if isinstance(item, Loss):
             raise TypeError(f"a loss stands first in {self.name}: pass it")
         offset = item.position.offset
-        self.bytes -= size_of(item)
+        self.bytes -= size
         self._pass(offset)
         self._next = offset + 1
         return (_seen(item) if offset < self._through else item), at
 
     def pass_loss(self) -> Loss:
         """Return the loss that stands first, its offsets counted as skipped."""
-        item, _ = self._queue.popleft()
+        item = self._queue.popleft().item
         if isinstance(item, Message):
             raise TypeError(f"a message stands first in {self.name}: pop it")
         self._pass(item.last)

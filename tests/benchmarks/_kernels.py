@@ -1,14 +1,15 @@
-"""The bare kernels: what no line can do without, called on bytes that lie in memory."""
+"""The bare kernels: what no line can do without, called in a straight line."""
 
 import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
+from kafka import KafkaConsumer, TopicPartition
 from numpy.typing import NDArray
 
 from mmindustry.domain import Features
@@ -20,10 +21,12 @@ from mmindustry.features.text import token_ids
 from mmindustry.fusion.bundle import Bundle
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.spec import INPUTS
-from tests.benchmarks._reference import LINES, Plan
+from tests.benchmarks._reference import LINES, TOPICS, Plan
 
 _TABLES = ("windows", "predictions", "entries", "asset_state", "assets")
 _BATCH = 32
+_FETCH_BYTES = 4 * 1024 * 1024
+"""Of one partition in one answer, as our line asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +39,49 @@ class Rows:
 
 
 class Kernels:
-    """Decoding, spectra, token ids, the network at 32 windows, and `executemany`."""
+    """Receiving, decoding, spectra, token ids, the network at 32 windows, and `executemany`."""
 
     def __init__(self, bundle: Bundle, plan: Plan, *, features: Sequence[Features]) -> None:
         self._plan = plan
+        # a copy of each payload: what has just been received is in no near cache
+        self._payloads = [([*map(_copied, f)], [*map(_copied, c)]) for f, c in plan.payloads()]
+        self._at = 0.0
         self._recipe: Recipe = bundle.manifest.spec.recipe
         self._basis = Basis.of(self._recipe, bundle.arrays[MEL_BASIS])
         self._runtime = OnnxRuntime(bundle.model)
         items = (list(features) * _BATCH)[:_BATCH]
         self._batch = {name: np.stack([f.arrays[name] for f in items]) for name in INPUTS}
 
-    def run(self, tables: Sequence[Rows], file: Path) -> dict[str, float]:
-        """Return CPU seconds by kernel for all windows of the plan."""
-        payloads = list(self._plan.payloads())
-        spent: dict[str, float] = {}
+    def run(self, tables: Sequence[Rows], file: Path, servers: str) -> dict[str, float]:
+        """Return CPU seconds of a window by kernel, over all windows of the plan.
 
-        def lap(name: str, begun: float) -> float:
-            now = time.process_time()
-            spent[name] = now - begun
-            return now
+        One window after the other, as a line has to; the network and the inserts at 32 windows.
+        """
+        spent = {"receive": _receive(servers)}
+        self._at = time.process_time()
+        with _Store(tables, file) as store:
+            self._lap(spent, None)
+            for number, (frames, chunks) in enumerate(self._payloads):
+                for frame in frames:
+                    self._picture(frame)
+                self._lap(spent, "picture")
+                self._sound(b"".join(chunks))
+                self._lap(spent, "sound")
+                for slot in range(len(LINES)):
+                    token_ids(self._plan.line(number, slot), self._recipe)
+                self._lap(spent, "text")
+                if (number + 1) % _BATCH == 0:
+                    self._runtime.run(self._batch)
+                    self._lap(spent, "network")
+                    store.insert()
+                    self._lap(spent, "sqlite")
+        return {name: cost / len(self._payloads) for name, cost in spent.items()}
 
-        at = time.process_time()
-        for frames, _ in payloads:
-            for frame in frames:
-                self._picture(frame)
-        at = lap("picture", at)
-        for _, chunks in payloads:
-            self._sound(b"".join(chunks))
-        at = lap("sound", at)
-        self._text()
-        at = lap("text", at)
-        for _ in range(-(-len(payloads) // _BATCH)):
-            self._runtime.run(self._batch)
-        at = lap("network", at)
-        spent["network"] *= len(payloads) / (-(-len(payloads) // _BATCH) * _BATCH)
-        at = time.process_time()
-        _insert(tables, file)
-        lap("sqlite", at)
-        return spent
+    def _lap(self, spent: dict[str, float], name: str | None) -> None:
+        now = time.process_time()
+        if name is not None:
+            spent[name] = spent.get(name, 0.0) + now - self._at
+        self._at = now
 
     def _picture(self, frame: bytes) -> object:
         size = self._recipe.frame_size
@@ -89,20 +97,17 @@ class Kernels:
         logged = [log_mel(segment, recipe, self._basis) for segment in segments]
         if recipe.mfcc:
             logged += [cepstra(one, self._basis) for one in logged]
-        power = orders.power_spectrum(segments)
-        envelope = orders.envelope_spectrum(segments, recipe)
+        spectrum = orders.spectra_of(segments)
+        power = orders.power_spectrum(spectrum)
+        envelope = orders.envelope_spectrum(spectrum, recipe)
         amplitude = orders.over_floor(np.sqrt(power[:, : power.shape[1] // 2]))
         found = orders.order_energies(envelope, amplitude, orders.lines(None, None), recipe)
         bands = orders.band_energies(envelope, recipe)
         return logged, found, bands, levels(segments, power, recipe)
 
-    def _text(self) -> None:
-        """Token ids of each window's entries: its own and those of the windows before."""
-        for window in range(self._plan.each):
-            known = min(len(LINES) * (window + 1), self._recipe.entries)
-            for _ in range(self._plan.assets):
-                for number in range(known):
-                    token_ids(self._plan.material.lines[number % len(LINES)], self._recipe)
+
+def _copied(payload: bytes) -> bytes:
+    return bytes(bytearray(payload))
 
 
 def cut(samples: NDArray[np.float32], recipe: Recipe) -> NDArray[np.float32]:
@@ -128,14 +133,50 @@ def rows_of(database: Path) -> list[Rows]:
     return found
 
 
-def _insert(tables: Sequence[Rows], file: Path) -> None:
-    connection = sqlite3.connect(file)
-    connection.execute("PRAGMA journal_mode=WAL")
-    for table in tables:
-        connection.executescript(table.make)
-    steps = -(-len(tables[0].rows) // _BATCH)
-    for step in range(steps):
-        with connection:
-            for table in tables:
-                connection.executemany(table.fill, table.rows[step::steps])
-    connection.close()
+class _Store:
+    """A database of the same tables; each `insert` writes the rows of one batch of windows."""
+
+    def __init__(self, tables: Sequence[Rows], file: Path) -> None:
+        self._tables = tables
+        self._connection = sqlite3.connect(file)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        for table in tables:
+            self._connection.executescript(table.make)
+        self._steps = -(-len(tables[0].rows) // _BATCH)
+        self._step = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def insert(self) -> None:
+        """Write the next batch's rows in one transaction."""
+        with self._connection:
+            for table in self._tables:
+                self._connection.executemany(table.fill, table.rows[self._step :: self._steps])
+        self._step += 1
+
+
+def _receive(servers: str) -> float:
+    """Return the CPU seconds of a bare consumer, without a group, that polls all messages."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=[servers],
+        metrics_enabled=False,
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
+    places = [
+        TopicPartition(topic, partition)
+        for topic in TOPICS
+        for partition in consumer.partitions_for_topic(topic) or ()
+    ]
+    consumer.assign(places)
+    consumer.seek_to_beginning(*places)
+    awaited = sum(consumer.end_offsets(places).values())
+    begun = time.process_time()
+    while awaited > 0:
+        awaited -= sum(len(records) for records in consumer.poll(timeout_ms=200).values())
+    spent = time.process_time() - begun
+    consumer.close()
+    return spent

@@ -16,6 +16,7 @@ from mmindustry.stream.policy import KafkaPolicy, ReadingPolicy, StreamPolicy
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 SECONDS = 10
+TOPICS = ("mm.frames", "mm.audio", "mm.logs")
 RATE_HZ = 16_000
 FRAMES, CHUNKS, LINES = (0, 2, 4, 6, 8), (3, 4, 5, 6, 7), (1, 4, 7)
 """Seconds of a window at which each kind comes; the sound is five seconds without a break."""
@@ -53,6 +54,11 @@ class Plan:
         """The number of windows that close."""
         return self.assets * self.each
 
+    @property
+    def warm(self) -> int:
+        """The number of windows after which costs are counted: one of each asset."""
+        return self.assets
+
     def asset(self, number: int) -> str:
         """Return the path of an asset."""
         return f"plant/hall/line/pump-{number}"
@@ -70,6 +76,10 @@ class Plan:
     def frame(self, turn: int, slot: int) -> bytes:
         """Return one frame; no two of a window are the same."""
         return self.material.frames[(turn * 3 + slot) % len(self.material.frames)]
+
+    def line(self, turn: int, slot: int) -> str:
+        """Return one log line; none comes twice, only the work order's number differs."""
+        return f"{self.material.lines[slot]}, order {turn * len(LINES) + slot}"
 
     def chunk(self, turn: int, slot: int) -> bytes:
         """Return one second of sound."""
@@ -158,4 +168,4 @@ def _contents(
         yield "mm.audio", "mic", Chunk(plan.chunk(turn, slot), kind, RATE_HZ, 1, RATE_HZ)
     if (within == _AFTER) if last else (within in LINES):
         slot = 0 if last else LINES.index(within)
-        yield "mm.logs", "cmms", LogEntry(plan.material.lines[slot], author="shift 2")
+        yield "mm.logs", "cmms", LogEntry(plan.line(turn, slot), author="shift 2")

@@ -1,7 +1,8 @@
 """What we found out about Kafka and kafka-python and lean on; an update that changes it is told."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
@@ -9,9 +10,11 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.partitioner.default import murmur2
 
 from deploy.local.kafka import LocalKafka
+from mmindustry.clock import SystemClock
 from mmindustry.codec.partition import partition_of
 from mmindustry.errors import LayoutChanged
 from mmindustry.stream.admin import TopicSpec
+from mmindustry.stream.kafka.member import Member
 from tests.contracts.stream_worlds import (
     KafkaWorld,
     await_change,
@@ -100,6 +103,36 @@ def new_member(
         yield consumer, seeker
     finally:
         consumer.close(autocommit=False)
+
+
+def test_records_set_aside_while_their_partition_was_paused_come_once_it_goes_on(
+    world: KafkaWorld,
+) -> None:
+    world.policy = replace(world.policy, reading=replace(world.policy.reading, poll_messages=10))
+    first, second = world.policy.topics.frames, world.policy.topics.audio
+    (key,) = keys_of(0)
+    for topic in (first, second):
+        world.send(topic, key, *(b"%d" % number for number in range(30)))
+    member = Member(world.policy, clock=SystemClock())
+    seen: dict[str, list[int]] = {first: [], second: []}
+
+    def gather(topics: set[str], until: Callable[[], bool]) -> None:
+        wanted = {TopicPartition(topic, 0) for topic in topics}
+        with deadline("the records") as check:
+            while not until():
+                member.pause(wanted)
+                for place, records in member.poll(50).items():
+                    seen[place.topic] += [record.offset for record in records]
+                check()
+
+    with contextlib.closing(member):
+        gather(set(), lambda: member.take_change() is not None)
+        member.seek(0, dict.fromkeys(world.policy.topics.inputs, 0))
+        gather({first}, lambda: len(seen[first]) >= 10)
+        gather({second}, lambda: len(seen[second]) == 30)
+        gather({first, second}, lambda: len(seen[first]) == 30)
+
+    assert seen == {first: list(range(30)), second: list(range(30))}
 
 
 def test_member_that_starts_before_the_topics_reads_once_they_are_made(

@@ -16,7 +16,7 @@ from mmindustry.stream.kafka.connect import connected, explained
 from mmindustry.stream.layout import TopicLayout
 from mmindustry.stream.policy import StreamPolicy
 
-_FETCH_BYTES = 1024 * 1024
+_FETCH_BYTES = 4 * 1024 * 1024
 """Bytes of one partition in one answer; a larger message comes alone and whole."""
 _PATIENCE_SECONDS = 120.0
 """Longest wait for a rebalance to end before joining anew."""
@@ -161,6 +161,7 @@ class Member:
     def poll(self, wait_ms: int) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """Return what came of the partitions that are not paused."""
         self._rescue()
+        self._clear_line()
         found: Mapping[TopicPartition, Sequence[ConsumerRecord]] = self._consumer.poll(
             timeout_ms=wait_ms
         )
@@ -184,6 +185,17 @@ class Member:
             self._patience = min(self._patience * 2, _PATIENCE_SECONDS)
             self._consumer.unsubscribe()
             self._consumer.subscribe(topics=list(self._topics), listener=self._notes)
+
+    def _clear_line(self) -> None:
+        """Let what was set aside while its partition was paused come in again.
+
+        kafka-python 3.0.12 takes the records of a resumed partition back only where the place in
+        line is None, but leaves there the emptied rest of the last partition: they would stay
+        aside, and their partition silent, for ever.
+        """
+        fetcher = self._consumer._fetcher  # noqa: SLF001 - no public way
+        if fetcher._next_partition_records is not None and not fetcher._next_partition_records:  # noqa: SLF001 - as above
+            fetcher._next_partition_records = None  # noqa: SLF001 - as above
 
     def pause(self, all_but: set[TopicPartition]) -> None:
         """Pause every assigned partition but those given."""

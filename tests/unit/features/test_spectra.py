@@ -4,7 +4,7 @@ import pytest
 
 from mmindustry.domain import AssetCard, Bearing, Context, OperatingState
 from mmindustry.errors import BundleError
-from mmindustry.features.orders import bearing_frequencies, envelope_spectrum, lines
+from mmindustry.features.orders import bearing_frequencies, envelope_spectrum, lines, spectra_of
 from mmindustry.features.spec import ORDERS, Recipe
 from mmindustry.features.spectra import Basis, cepstra, log_mel
 from tests.unit.features import material as m
@@ -141,7 +141,8 @@ def test_strongest_of_several_bearings_counts() -> None:
 
 
 def test_envelope_of_pure_noise_stands_out_nowhere() -> None:
-    envelope = envelope_spectrum(m.noise(1.024)[None, :16_384].astype(np.float32), m.RECIPE)
+    noise = m.noise(1.024)[None, :16_384].astype(np.float32)
+    envelope = envelope_spectrum(spectra_of(noise), m.RECIPE)
 
     assert np.median(envelope) == pytest.approx(1.0, abs=0.15)
     assert envelope[:, 3:].max() < 6
