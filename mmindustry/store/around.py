@@ -23,6 +23,10 @@ from sqlalchemy import (
 from mmindustry.store.columns import UtcTime
 
 
+_SIZES = (1, 8, 32)
+"""Windows a statement answers: making one costs more than asking for windows nobody has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
     """What one window asks for: rows of `asset` in [first, last], below the cut of each topic."""
@@ -34,7 +38,7 @@ class Around:
 
 
 class AroundQueries:
-    """Statements over one table, made once for each power of two of windows, and number of topics.
+    """Statements over one table, made once for each of a few numbers of windows and of topics.
 
     A UNION ALL of one limited select a window: PostgreSQL and SQLite both answer each by the
     index, and SQLite knows no LATERAL.
@@ -52,7 +56,7 @@ class AroundQueries:
     def ask(self, connection: Connection, around: Sequence[Around]) -> Iterable[Mapping[Any, Any]]:
         """Yield the rows, each with the `number` of the window that asked."""
         topics = sorted({topic for one in around for topic in one.cut})
-        count = 1 << (len(around) - 1).bit_length()  # few sizes, so few statements to keep
+        count = next((size for size in _SIZES if size >= len(around)), len(around))
         statement = self._made.get((count, len(topics)))
         if statement is None:
             statement = union_all(*(self._select(n, len(topics)) for n in range(count)))
