@@ -56,8 +56,8 @@ class Plan:
 
     @property
     def warm(self) -> int:
-        """The number of windows after which costs are counted: one of each asset."""
-        return self.assets
+        """The number of windows after which costs are counted: two of each asset."""
+        return 2 * self.assets
 
     def asset(self, number: int) -> str:
         """Return the path of an asset."""

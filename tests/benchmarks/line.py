@@ -8,7 +8,7 @@ on SQLite without archive; the naive line reads the same topics with kafka-pytho
 Pillow, librosa, eager torch and an ORM; the kernels do the receiving, decoding, spectra, token
 ids, network and inserts alone, in a straight line (`less_reading`: both without the receiving).
 Each round runs all of them one after the other, so that other load hits them alike, and leaves
-out the first window of each asset; one `name: value` line a figure, medians, CPU milliseconds a
+out the first two windows of each asset; one `name: value` line a figure, medians, CPU milliseconds a
 window of the whole process, one thread each. Needs Java and Maven for Kafka (exit 69 without).
 """
 
@@ -134,7 +134,7 @@ def measure(*, quick: bool) -> dict[str, float]:
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    plan = Plan(make_material(), assets=32, each=4 if quick else 9)
+    plan = Plan(make_material(), assets=16 if quick else 32, each=6 if quick else 10)
     bundle = serving_bundle()
     with tempfile.TemporaryDirectory() as folder, LocalKafka() as broker:
         send(plan, broker.bootstrap_servers)
