@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from confluent_kafka import Producer
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.partitioner.default import murmur2
@@ -16,6 +17,8 @@ from mmindustry.errors import LayoutChanged
 from mmindustry.stream.admin import TopicSpec
 from mmindustry.stream.kafka.member import Member
 from tests.contracts.stream_worlds import (
+    PARTITIONS,
+    PATIENCE_SECONDS,
     KafkaWorld,
     await_change,
     claim_of,
@@ -44,6 +47,31 @@ def test_our_murmur2_puts_every_key_where_kafkas_own_partitioner_does() -> None:
     theirs = [(murmur2(key) & 0x7FFFFFFF) % 12 for key in keys]
 
     assert [partition_of(key, 12) for key in keys] == theirs
+
+
+def librdkafka_partitions(
+    world: KafkaWorld, keys: list[bytes], partitioner: str
+) -> list[int | None]:
+    """Return the partition that librdkafka, which kcat is made with, gives each key."""
+    placed: dict[bytes | None, int | None] = {}
+    producer = Producer({"bootstrap.servers": world.servers, "partitioner": partitioner})
+    for key in keys:
+        producer.produce(
+            world.policy.topics.logs,
+            key=key,
+            value=b"{}",
+            on_delivery=lambda _error, message: placed.update({message.key(): message.partition()}),
+        )
+    assert producer.flush(PATIENCE_SECONDS) == 0
+    return [placed[key] for key in keys]
+
+
+def test_kcat_puts_every_key_where_we_do_with_murmur2_random_only(world: KafkaWorld) -> None:
+    keys = [f"site-{i}/area/line-{i % 7}/pump-{i * i}".encode() for i in range(60)]
+    ours = [partition_of(key, PARTITIONS) for key in keys]
+
+    assert librdkafka_partitions(world, keys, "murmur2_random") == ours
+    assert librdkafka_partitions(world, keys, "consistent_random") != ours
 
 
 class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]  # no types
