@@ -43,14 +43,15 @@ def feed(
     from mmindustry.daemon.feeding import Wish, look_ahead, run_feed
 
     wish = Wish(plan=plan, root=root, speed=_speed(speed))
+    settings = read_settings(file).settings
     if dry_run:
-        report, sensors = look_ahead(wish)
+        report, sensors = look_ahead(settings, wish)
         for sensor in sensors:
             every = "-" if sensor.every is None else f"{sensor.every.total_seconds():g} s"
             told = f"{sensor.modality:6} {sensor.source:24} {sensor.asset:40} every {every}"
             print(told, file=sys.stderr)
     else:
-        report = run_feed(read_settings(file).settings, wish, _Progress(SystemClock()))
+        report = run_feed(settings, wish, _Progress(SystemClock()))
     _print(report, as_json=as_json, dry_run=dry_run)
     if report.stopped:
         raise typer.Exit(Exit.INTERRUPTED)
@@ -87,12 +88,17 @@ class _Progress:
 
 def _print(report: "FeedReport", *, as_json: bool, dry_run: bool) -> None:
     told = report.plain()
+    if report.stopped:
+        done = f"interrupted: sent {report.events} of {report.planned} events"
+        rest = "the same command again sends the rest, and what is sent twice counts once"
+        print(f"{done}; {rest}", file=sys.stderr)
     if as_json:
         print(json.dumps(told))
         return
     word = "would send" if dry_run else "sent"
     count = report.planned if dry_run else report.events
-    print(f"{word} {count} events from {told['first']} to {told['last']}")
+    between = f" from {told['first']} to {told['last']}" if count else ""
+    print(f"{word} {count} events{between}")
     for source, sent in sorted(report.sent.items()):
         print(f"  {source}: {sent}")
     for line in report.skipped[:_SHOWN]:

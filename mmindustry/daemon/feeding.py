@@ -9,10 +9,10 @@ from mmindustry.clock import SystemClock
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.stop import Stop, obey_signals
 from mmindustry.domain import AssetCard, Sensor
-from mmindustry.gateway.feed import FeedReport, Outlets, feed
-from mmindustry.gateway.plan import Plan, read_plan
+from mmindustry.gateway.feed import FeedReport, Outlets, feed, survey
+from mmindustry.gateway.plan import Plan
+from mmindustry.gateway.plan_file import read_plan
 from mmindustry.gateway.policy import FeedPolicy
-from mmindustry.gateway.sources import plan_items, sensors_of
 from mmindustry.store.database import Database, open_database
 from mmindustry.store.plant import register_assets
 from mmindustry.store.schema import require_current
@@ -67,25 +67,25 @@ def run_feed(settings: Settings, wish: Wish, progress: Callable[[FeedReport], No
             clock=clock,
             wait=stop.wait,
             codec=settings.codec,
+            windows=settings.windowing,
             progress=progress,
         )
         policy = bounded(settings)
         return feed(plan, root, speed=wish.speed, outlets=outlets, policy=policy)
 
 
-def look_ahead(wish: Wish) -> tuple[FeedReport, list[Sensor]]:
-    """Return what a feed would send, and the sources it would register; nothing is touched.
+def look_ahead(settings: Settings, wish: Wish) -> tuple[FeedReport, Sequence[Sensor]]:
+    """Return what a feed would send now, and the sources it would register; nothing is touched.
 
     Raises:
-        InputError: The plan or a file can't be used.
+        InputError: The plan, a file or a time can't be used.
     """
     plan, root = wish.read()
-    report = FeedReport(planned=0)
-    items = plan_items(plan, root, SystemClock().now(), report.skipped.append)
-    report.planned = len(items)
-    if items:
-        report.first, report.last = items[0].time, items[-1].time
-    return report, sensors_of(plan, items)
+    now = SystemClock().now()
+    found = survey(plan, root, speed=wish.speed, now=now, codec=settings.codec)
+    report = found.report()
+    report.first, report.last = found.items[0].time, found.items[-1].time
+    return report, found.sensors
 
 
 def bounded(settings: Settings) -> FeedPolicy:

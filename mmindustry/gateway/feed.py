@@ -12,11 +12,13 @@ from mmindustry.codec.policy import CodecPolicy
 from mmindustry.codec.rfc3339 import format_time
 from mmindustry.domain import Modality, Sensor
 from mmindustry.errors import InputError
+from mmindustry.gateway.batches import Stride, batches
 from mmindustry.gateway.item import Item
 from mmindustry.gateway.plan import Plan
 from mmindustry.gateway.policy import FeedPolicy
 from mmindustry.gateway.sources import plan_items, sensors_of
 from mmindustry.ports import Publisher
+from mmindustry.windowing.policy import WindowPolicy
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 _ORDER = (Modality.IMAGE, Modality.TEXT, Modality.STATE, Modality.AUDIO)
@@ -33,7 +35,8 @@ def _tell_nobody(_: "FeedReport") -> None:
 class Outlets:
     """What a feed needs of the world.
 
-    `codec` names the topics and how far ahead of the clock an event may be;
+    `codec` names the topics and how far ahead of the clock an event may be; `windows` says what
+    the line forgives;
     `register` makes sources known before their first event; `wait` lets so many seconds pass and
     returns True when the feed should stop; `progress` is told after each batch.
     """
@@ -43,6 +46,7 @@ class Outlets:
     clock: Clock
     wait: Callable[[float], bool]
     codec: CodecPolicy
+    windows: WindowPolicy = field(default_factory=WindowPolicy)
     progress: Callable[["FeedReport"], None] = _tell_nobody
 
 
@@ -77,6 +81,46 @@ class FeedReport:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a feed would send, found without touching anything: its events in the order in which
+    they are sent, the sources to register, and the rows that the plan let go."""
+
+    items: Sequence[Item]
+    sensors: Sequence[Sensor]
+    skipped: Sequence[str]
+
+    def report(self) -> FeedReport:
+        """Return the report of a feed that has sent nothing yet."""
+        return FeedReport(planned=len(self.items), skipped=list(self.skipped))
+
+
+def survey(
+    plan: Plan, root: Path, *, speed: float | None, now: datetime, codec: CodecPolicy
+) -> Survey:
+    """Look through a plan as a feed that begins `now` would, times included.
+
+    Args:
+        plan: What to send.
+        root: What its paths are relative to.
+        speed: Seconds of event time a second, at least 1; None = as fast as it goes.
+        now: What the clock says; event times may not lie ahead of it when they are sent.
+        codec: How far ahead they may lie.
+
+    Raises:
+        InputError: The speed is below 1, a source can't be used, or a time can't be sent.
+    """
+    if speed is not None and not speed >= 1:
+        raise InputError(
+            f"speed {speed:g}: below 1 every window would close before its events come; "
+            "take 1 or more, or max"
+        )
+    skipped: list[str] = []
+    items = plan_items(plan, root, now, skipped.append)
+    _check_times(items, now, speed, timedelta(seconds=codec.max_ahead_seconds))
+    return Survey(items=items, sensors=sensors_of(plan, items), skipped=skipped)
+
+
 def feed(
     plan: Plan, root: Path, *, speed: float | None, outlets: Outlets, policy: FeedPolicy
 ) -> FeedReport:
@@ -86,32 +130,33 @@ def feed(
         plan: What to send.
         root: What its paths are relative to.
         speed: Seconds of event time a second, at least 1; None = as fast as it goes.
-        outlets: Publisher, registry, clock, topics.
+        outlets: Publisher, registry, clock, topics, windows.
         policy: How much is under way at once.
 
     Raises:
         InputError: The speed is below 1, a source can't be used, or a time can't be sent.
         DependencyDown: The stream is out of reach; a second run goes on where this one ended.
     """
-    if speed is not None and not speed >= 1:
-        raise InputError(
-            f"speed {speed:g}: below 1 every window would close before its events come; "
-            "take 1 or more, or max"
-        )
-    report = FeedReport(planned=0)
     now = outlets.clock.now()
-    items = plan_items(plan, root, now, report.skipped.append)
-    report.planned = len(items)
-    _check_times(items, now, speed, timedelta(seconds=outlets.codec.max_ahead_seconds))
-    outlets.register(sensors_of(plan, items))
-    pace = _Pace(outlets, items[0].due, speed) if items else None
-    for batch in _batches(items, policy, speed):
-        if pace is not None and pace.waits(batch[-1].due):
+    found = survey(plan, root, speed=speed, now=now, codec=outlets.codec)
+    report = found.report()
+    outlets.register(found.sensors)
+    pace = _Pace(outlets, found.items[0].due, speed)
+    for batch in batches(found.items, found.sensors, _stride(policy, speed), outlets.windows):
+        if pace.waits(batch[-1].due):
             report.stopped = True
             break
         _send(batch, outlets, policy, report)
         outlets.progress(report)
     return report
+
+
+def _stride(policy: FeedPolicy, speed: float | None) -> Stride:
+    """Return how far one batch may reach: of a paced feed, no farther than a moment's worth."""
+    seconds = policy.unacknowledged_seconds
+    if speed is not None:
+        seconds = min(seconds, speed * _TICK_SECONDS)
+    return Stride(timedelta(seconds=seconds), policy.batch_messages)
 
 
 def _check_times(
@@ -135,24 +180,6 @@ def _check_times(
                 f"({format_time(sent_at)} when it is sent); lay the source earlier by `shift` or "
                 "`at`, or choose a lower speed"
             )
-
-
-def _batches(
-    items: Sequence[Item], policy: FeedPolicy, speed: float | None
-) -> Iterator[list[Item]]:
-    """Cut items so that no batch spans more event time than may be unacknowledged."""
-    seconds = policy.unacknowledged_seconds
-    if speed is not None:
-        seconds = min(seconds, speed * _TICK_SECONDS)
-    span = timedelta(seconds=seconds)
-    batch: list[Item] = []
-    for item in items:
-        if batch and (item.due - batch[0].due >= span or len(batch) >= policy.batch_messages):
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
 
 
 class _Pace:

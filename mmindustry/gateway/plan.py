@@ -31,20 +31,12 @@ sources:
     shift: 5000d                       # own distances kept, all moved by this much
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mmindustry.codec.envelope import ASSET_PATTERN, LONGEST_ATTRIBUTE
-from mmindustry.errors import InputError
 
-_PLAN_BYTES = 1024 * 1024
-_PLAN_NODES = 100_000
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ATTRIBUTE)]
 _Asset = Annotated[str, msgspec.Meta(pattern=f"^{ASSET_PATTERN}$", max_length=LONGEST_ATTRIBUTE)]
 _Columns = str | tuple[str, ...]
@@ -134,108 +126,3 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     name: _Name
     sources: Annotated[tuple[Source, ...], msgspec.Meta(min_length=1)]
-
-
-def read_plan(path: Path) -> Plan:
-    """Return the plan that a YAML file holds.
-
-    Raises:
-        InputError: The file is missing or wrong; the message says file, line and what to do.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the plan {path} can't be read: {error}") from error
-    if len(text) > _PLAN_BYTES:
-        raise InputError(f"{path}: a plan has at most {_PLAN_BYTES} characters")
-    lines: dict[str, int] = {}
-    try:
-        root = YAML(typ="rt", pure=True).compose(text)
-        document = None if root is None else _Reader(lines).plain(root, "")
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise InputError(f"{place}: {error.problem}") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    try:
-        plan = msgspec.convert(document, Plan)
-    except msgspec.ValidationError as error:
-        told, _, where = str(error).partition(" - at `$")
-        where = where.rstrip("`").removeprefix("key` in ")
-        raise InputError(f"{path}:{_line(lines, where)}: {where.lstrip('.')}: {told}") from error
-    _check_sources(path, plan)
-    return plan
-
-
-def _check_sources(path: Path, plan: Plan) -> None:
-    """Refuse what no single field shows."""
-    seen: set[tuple[str, str, str]] = set()
-    for number, source in enumerate(plan.sources, 1):
-        place = f"{path}: source {number} ({source.source})"
-        if source.at is not None and source.shift is not None:
-            raise InputError(f"{place}: `at` and `shift` exclude each other; keep one")
-        key = (source.source, source.asset, source.path)
-        if key in seen:
-            raise InputError(f"{place}: the same source, asset and path stand there twice")
-        seen.add(key)
-        if isinstance(source, Frames | Sound) and source.time == "interval" and source.at is None:
-            raise InputError(f"{place}: `time: interval` needs `at`, the first item's time")
-        if isinstance(source, Frames) and source.time == "interval" and source.every is None:
-            raise InputError(f"{place}: `time: interval` needs `every`, the pause between frames")
-
-
-def _line(lines: Mapping[str, int], where: str) -> int:
-    """Return the line of a place such as `.sources[2].time`, or of what it stands in."""
-    while where and where not in lines:
-        where = where[: max(where.rfind("."), where.rfind("["))]
-    return lines.get(where, 1)
-
-
-class _Reader:
-    """Turns YAML nodes into plain values and notes their lines; times stay text."""
-
-    def __init__(self, lines: dict[str, int]) -> None:
-        self._lines = lines
-        self._left = _PLAN_NODES
-
-    def plain(self, node: Node, where: str) -> Any:
-        """Return a node's value, aliases followed.
-
-        Raises:
-            InputError: It is too much, or a scalar contradicts its tag.
-        """
-        self._left -= 1
-        if self._left < 0:
-            raise InputError(f"a plan has at most {_PLAN_NODES} values, aliases included")
-        self._lines.setdefault(where, node.start_mark.line + 1)
-        if isinstance(node, MappingNode):
-            return self._mapping(node, where)
-        if isinstance(node, SequenceNode):
-            return [self.plain(part, f"{where}[{i}]") for i, part in enumerate(node.value)]
-        kind = _SCALARS.get(str(node.tag).removeprefix("tag:yaml.org,2002:"), str)
-        try:
-            return kind(node.value)
-        except ValueError as error:
-            raise InputError(f"line {node.start_mark.line + 1}: {error}") from error
-
-    def _mapping(self, node: MappingNode, where: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in node.value:
-            name = str(key.value)
-            if name in found:
-                raise InputError(f"line {key.start_mark.line + 1}: `{name}` stands there twice")
-            found[name] = self.plain(value, f"{where}.{name}")
-        return found
-
-
-def _none(_: str) -> None:
-    return None
-
-
-_SCALARS: Mapping[str, Callable[[str], object]] = {
-    "int": int,
-    "float": float,
-    "bool": lambda text: text.lower() == "true",
-    "null": _none,
-}

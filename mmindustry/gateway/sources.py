@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mmindustry.domain import Sensor
+from mmindustry.errors import InputError
 from mmindustry.gateway.item import Item
 from mmindustry.gateway.media import frame_items, sound_items
 from mmindustry.gateway.plan import Frames, Plan, Sound, Source
@@ -16,11 +17,17 @@ def plan_items(plan: Plan, root: Path, now: datetime, skipped: Callable[[str], N
     """Return all events of a plan in the order in which they are sent.
 
     Raises:
-        InputError: A source can't be used.
+        InputError: Sources can't be used; each is told.
     """
     items: list[Item] = []
+    mistakes: list[str] = []
     for source in plan.sources:
-        items += _items(source, root, now, skipped)
+        try:
+            items += _items(source, root, now, skipped)
+        except InputError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise InputError("\n".join(mistakes))
     return sorted(items, key=lambda item: (item.due, item.time, item.source, item.where))
 
 

@@ -1,19 +1,17 @@
-"""Work orders and states of a plan as items: rows of CSV or JSONL files."""
+"""Work orders and states of a plan as items: what the rows of a table say."""
 
-import csv
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
 from mmindustry.codec.decode import end_of
 from mmindustry.domain import LogEntry, Modality, OperatingState
 from mmindustry.errors import InputError
 from mmindustry.gateway.item import Item
 from mmindustry.gateway.plan import Logs, States
+from mmindustry.gateway.rows import Row, read_rows
 from mmindustry.gateway.times import (
     lay,
     parse_at,
@@ -23,13 +21,9 @@ from mmindustry.gateway.times import (
     parse_zone,
 )
 
-_JSON_LINES = (".jsonl", ".ndjson")
 _YES = frozenset(("true", "yes", "1", "on", "running"))
 _NO = frozenset(("false", "no", "0", "off", "stopped"))
 _SHOWN = 10
-_FIELD_BYTES = 10_000_000
-
-Row = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,64 +73,54 @@ def row_items(
         )
 
 
-def _read_rows(file: Path, plan: Logs | States, skipped: Callable[[str], None]) -> Iterator[_Timed]:
+def _read_rows(file: Path, plan: Logs | States, skipped: Callable[[str], None]) -> list[_Timed]:
     """Return the rows that can be used; refuse or skip the others, as the plan says."""
-    zone = parse_zone(plan.zone)
-    mistakes = []
-    for line, row in _rows(file, plan):
+    usable, mistakes, rows = [], [], 0
+    for line, row in read_rows(file, plan):
+        rows += 1
         try:
-            if not _is_wanted(row, plan.where):
-                continue
-            timed = _Timed(
-                parse_instant(_cell(row, plan.columns.time), plan.format, zone),
-                _written_at(row, plan, lambda text: parse_instant(text, plan.format, zone)),
-                line,
-                row,
-            )
-            _content(plan, timed, moved=timedelta(0))
+            timed = _timed(plan, line, row)
         except ValueError as error:
             mistakes.append(f"{file}:{line}: {error}")
             continue
-        yield timed
-    if mistakes and plan.bad_rows == "refuse":
+        if timed is not None:
+            usable.append(timed)
+    if mistakes and (plan.bad_rows == "refuse" or not usable):
         more = f"\n... and {len(mistakes) - _SHOWN} more" if len(mistakes) > _SHOWN else ""
-        hint = "\n(`bad_rows: skip` leaves them out)"
+        hint = "\n(`bad_rows: skip` leaves them out)" if plan.bad_rows == "refuse" else ""
         raise InputError("\n".join(mistakes[:_SHOWN]) + more + hint)
+    if not usable:
+        raise InputError(f"{plan.source}: {file}: {_why_none(plan, rows)}")
     for mistake in mistakes:
         skipped(mistake)
+    return usable
 
 
-def _rows(file: Path, plan: Logs | States) -> Iterator[tuple[int, Row]]:
-    """Return line numbers and rows of a CSV or JSONL file.
+def _why_none(plan: Logs | States, rows: int) -> str:
+    if not rows:
+        return "holds no row; give a file that has some, or take the source out of the plan"
+    return f"none of its {rows} rows is wanted by `where: {dict(plan.where)}`"
+
+
+def _timed(plan: Logs | States, line: int, row: Row | str) -> _Timed | None:
+    """Return a row with its time; None where the plan does not want it.
 
     Raises:
-        InputError: The file can't be read, or is no such file.
+        ValueError: It can't be used.
     """
-    try:
-        with file.open(encoding=plan.encoding, newline="") as opened:
-            if file.suffix.lower() in _JSON_LINES:
-                yield from _json_rows(opened)
-                return
-            csv.field_size_limit(_FIELD_BYTES)
-            reader = csv.DictReader(opened, delimiter=plan.delimiter, strict=True)
-            for row in reader:
-                yield reader.line_num, row
-    except (OSError, LookupError) as error:
-        raise InputError(f"{plan.source}: {file}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{plan.source}: {file} is not {plan.encoding} (byte {error.start}); "
-            "name its `encoding`, such as gb18030 or cp1252"
-        ) from error
-    except (csv.Error, msgspec.DecodeError) as error:
-        raise InputError(f"{plan.source}: {file}: {error}") from error
-
-
-def _json_rows(lines: Iterator[str]) -> Iterator[tuple[int, Row]]:
-    decoder = msgspec.json.Decoder(dict[str, object])
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield number, decoder.decode(line)
+    if isinstance(row, str):
+        raise ValueError(row)  # noqa: TRY004 - its text is why the row can't be read
+    if not _is_wanted(row, plan.where):
+        return None
+    zone = parse_zone(plan.zone)
+    timed = _Timed(
+        parse_instant(_cell(row, plan.columns.time), plan.format, zone),
+        _written_at(row, plan, lambda text: parse_instant(text, plan.format, zone)),
+        line,
+        row,
+    )
+    _content(plan, timed, moved=timedelta(0))
+    return timed
 
 
 def _is_wanted(row: Row, where: Mapping[str, str | tuple[str, ...]]) -> bool:

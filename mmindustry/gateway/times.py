@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from mmindustry.codec.rfc3339 import parse_duration
 from mmindustry.errors import InputError
 
+_FORMS = ("rfc3339", "unix", "unix_ms")
 _SHIFT = re.compile(r"(?P<sign>[+-]?)(?P<days>\d{1,6})d", re.ASCII)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -26,8 +27,29 @@ def parse_zone(name: str) -> tzinfo:
         return timezone(timedelta(minutes=-minutes if offset[1] == "-" else minutes))
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise InputError(f"zone {name}: no such IANA zone, such as Europe/Berlin") from error
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError(f"zone: {name}: no such IANA zone, such as Europe/Berlin") from error
+
+
+def check_form(form: str) -> None:
+    """Refuse a form of times that nothing could have.
+
+    Raises:
+        InputError: It is neither a name nor a format of `strptime`.
+    """
+    if form in _FORMS:
+        return
+    if "%" not in form:
+        raise InputError(
+            f"format: {form}: expected {', '.join(_FORMS)}, or a format such as %Y-%m-%d %H:%M:%S"
+        )
+    try:
+        datetime.strptime("", form)  # noqa: DTZ007 - only the format is looked at
+    except re.error as error:
+        raise InputError(f"format: {form}: {error}") from error
+    except ValueError as error:
+        if "does not match format" not in str(error):
+            raise InputError(f"format: {form}: {error}") from error
 
 
 def parse_instant(text: str, form: str, zone: tzinfo) -> datetime:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -46,6 +48,15 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def frames_in(folder: Path) -> int:
+    """Return how many frames the local log holds; 0 while there is none."""
+    if not Path(log_of(folder).folder).is_dir():
+        return 0
+    with LocalLog(log_of(folder)) as log:
+        there = log.layouts(["mm.frames"])
+        return sum(there["mm.frames"].ends.values()) if there else 0
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "frames").mkdir()
@@ -66,11 +77,23 @@ def test_feed_sends_a_plan_and_tells_what_it_sent(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["events"], told["sources"]) == (5, {"cam-1": 5})
-    with LocalLog(log_of(folder)) as log:
-        assert sum(log.layouts(["mm.frames"])["mm.frames"].ends.values()) == 5
-    database = open_database(StorePolicy(url=f"sqlite:///{folder}/mmindustry.db"))
+    assert frames_in(folder) == 5
+    url = StorePolicy().url.replace("sqlite:///", f"sqlite:///{folder}/")
+    database = open_database(StorePolicy(url=url))
     assert [(asset.path, asset.sensors) for asset in list_assets(database)] == [("a/b/c/d", 1)]
     database.close()
+
+
+@pytest.mark.slow
+def test_a_dry_run_refuses_the_times_that_a_feed_would(folder: Path) -> None:
+    (folder / "plan.yaml").write_text(PLAN.replace("2026-", "2099-"))
+
+    for words in (("--dry-run",), ("--speed", "max")):
+        done = run(folder, "feed", "plan.yaml", *words)
+
+        assert done.returncode == 65
+        assert "lies ahead of the clock" in done.stderr
+        assert not done.stdout
 
 
 @pytest.mark.slow
@@ -86,6 +109,30 @@ def test_a_feed_that_can_not_be_says_why(folder: Path) -> None:
 def test_a_speed_that_is_none_is_refused(word: str) -> None:
     with pytest.raises(InputError, match="expected a number of at least 1, or max"):
         feed(Path("plan.yaml"), word)
+
+
+@pytest.mark.slow
+def test_an_interrupted_feed_says_how_far_it_came(folder: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "feed", "plan.yaml", "--speed", "1"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not frames_in(folder) and time.monotonic() < deadline:
+        process.poll()
+    process.send_signal(signal.SIGINT)
+    out, told = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    found = re.search(r"interrupted: sent (\d) of 5 events", told)
+    assert found is not None, told
+    assert 1 <= int(found[1]) < 5
+    assert int(found[1]) == frames_in(folder)
+    assert f"sent {found[1]} events from 2026-03-01T08:00:00" in out
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from mmindustry.codec.encode import Encoded
 from mmindustry.codec.policy import CodecPolicy
 from mmindustry.domain import Event, Position, Sensor
 from mmindustry.gateway.feed import FeedReport, Outlets, feed
-from mmindustry.gateway.plan import read_plan
+from mmindustry.gateway.plan_file import read_plan
 from mmindustry.gateway.policy import FeedPolicy
 from mmindustry.testing import FakePublisher, HandClock
 from tests.codec_samples import png

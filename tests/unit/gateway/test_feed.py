@@ -354,6 +354,62 @@ def test_bad_rows_may_be_skipped_and_are_told(plant: Plant) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (
+            "2026-01-02,seal, replaced,kim,7,8\n",
+            "orders.csv:2: 6 cells under a head line of 5: put a field that holds ',' in quotes",
+        ),
+        (
+            "2026-01-01,seal,replaced,kim,7\n\n2026-01-02,seal\n",
+            "orders.csv:4: 2 cells under a head line of 5: cells are missing",
+        ),
+    ],
+    ids=["more", "fewer"],
+)
+def test_a_row_that_does_not_fit_its_head_line_is_bad(plant: Plant, rows: str, told: str) -> None:
+    plant.write("orders.csv", "Date,Part,Action,Who,Number\n" + rows)
+
+    with pytest.raises(InputError) as error:
+        plant.feed(ORDERS)
+
+    assert told in str(error.value)
+    plant.write("orders.csv", f"Date,Part,Action,Who,Number\n2026-01-01,oil,,,1\n{rows}")
+    report = plant.feed(ORDERS + "    bad_rows: skip\n")
+    assert told.replace(":2:", ":3:").replace(":4:", ":5:") in report.skipped[0]
+    assert len(report.skipped) == 1
+
+
+def test_empty_cells_beyond_the_head_line_lose_nothing(plant: Plant) -> None:
+    plant.write("orders.csv", "Date,Part,Action,Who,Number\n2026-01-02,seal,replaced,kim,7, ,\n")
+
+    assert plant.feed(ORDERS).events == 1
+
+
+def test_a_line_that_is_no_json_is_a_bad_row(plant: Plant) -> None:
+    plant.write("orders.jsonl", '{"Date":"2026-01-02","Part":"seal"}\n{"Date":\n')
+    plan = ORDERS.replace("orders.csv", "orders.jsonl").replace("[Part, Action]", "Part")
+    plan = plan.replace(", author: Who, id: Number", "")
+
+    report = plant.feed(plan + "    bad_rows: skip\n")
+
+    assert report.events == 1
+    assert "orders.jsonl:2: no JSON object" in report.skipped[0]
+
+
+def test_what_is_wrong_with_several_sources_is_told_at_once(plant: Plant) -> None:
+    plant.write("orders.csv", "Date,Part,Action,Who,Number\n")
+    both = FRAMES + ORDERS[ORDERS.index("  - kind: logs") :]
+
+    with pytest.raises(InputError) as error:
+        plant.feed(both)
+
+    frames, orders = str(error.value).splitlines()
+    assert "frames: no such file or folder" in frames
+    assert "orders.csv: holds no row" in orders
+
+
+@pytest.mark.parametrize(
     ("name", "content", "plan", "told"),
     [
         ("frames/a.txt", "", FRAMES, "no file"),
@@ -366,6 +422,21 @@ def test_bad_rows_may_be_skipped_and_are_told(plant: Plant) -> None:
         ("orders.csv", b"Date,Part\n2026-01-02,\xff\xfe\n", ORDERS, "name its `encoding`"),
         ("other.csv", "", ORDERS, "No such file"),
         ("orders.csv", 'Date,Part\n2026-01-02,"seal', ORDERS, "orders.csv"),
+        ("orders.csv", "", ORDERS, "orders.csv: holds no row"),
+        ("orders.csv", "Date,Part\n", ORDERS, "orders.csv: holds no row"),
+        (
+            "orders.csv",
+            "Date,Part\n2026-01-02,seal\n",
+            ORDERS + "    where: {Part: pump}\n",
+            "orders.csv: none of its 1 rows is wanted by `where:",
+        ),
+        (
+            "orders.csv",
+            "Date,Part\nnever,seal\n",
+            ORDERS + "    bad_rows: skip\n",
+            "orders.csv:2: 'never' is no time",
+        ),
+        ("orders.csv", "Date,Part,Part\n", ORDERS, "the head line names Part twice; rename one"),
     ],
     ids=[
         "none",
@@ -378,6 +449,11 @@ def test_bad_rows_may_be_skipped_and_are_told(plant: Plant) -> None:
         "encoding",
         "file",
         "quote",
+        "empty",
+        "head",
+        "unwanted",
+        "skipped",
+        "twice",
     ],
 )
 def test_files_that_can_not_be_used_are_named(  # noqa: PLR0917 - a table's columns

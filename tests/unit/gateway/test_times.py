@@ -60,7 +60,7 @@ def test_nonsense_is_refused_by_name() -> None:
         parse_span("soon", "every")
     with pytest.raises(InputError, match="every: must be above 0"):
         parse_span("0s", "every")
-    with pytest.raises(InputError, match="zone Mars/Olympus"):
+    with pytest.raises(InputError, match="zone: Mars/Olympus"):
         parse_zone("Mars/Olympus")
     with pytest.raises(InputError, match="add the zone"):
         parse_at("2026-03-01T08:00:00", EIGHT)
