@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
+from mmindustry.features.spec import CARD_WIDTH, OPERATING_WIDTH
 from mmindustry.fusion.encoders.audio import AudioEncoder
 from mmindustry.fusion.encoders.image import REGION_WIDTH, ImageEncoder
 from mmindustry.fusion.encoders.text import TextEncoder
 from mmindustry.fusion.fusions import make_fusion
-from mmindustry.fusion.fusions.shape import FusionShape
+from mmindustry.fusion.fusions.shape import FusionShape, Heard
 from mmindustry.fusion.heads import FaultHead, HazardHead, ProductHead
+from mmindustry.fusion.items import Encoded, silent
 from mmindustry.fusion.spec import INPUTS, OUTPUTS, NetworkSpec
 
 
@@ -27,6 +29,7 @@ class Answer(NamedTuple):
     product: Tensor  # (batch, products): logits
     embeddings: Tensor  # (batch, 3, width): zero where absent
     gauges: Tensor  # (batch, gauges): shares of full scale; training only, not exported
+    loss: Tensor  # (): what the fusion asks of training beside the answer; not exported
 
 
 class Network(nn.Module):
@@ -44,7 +47,8 @@ class Network(nn.Module):
         self.text = TextEncoder(spec)
         count = len(spec.modalities)
         self.faults = nn.ModuleList(FaultHead(spec) for _ in range(count))
-        shape = FusionShape(count, spec.width, len(spec.faults), spec.dropout)
+        known = CARD_WIDTH + OPERATING_WIDTH
+        shape = FusionShape(count, spec.width, len(spec.faults), spec.dropout, known)
         self.fusion = make_fusion(spec.fusion, shape)
         self.hazard = HazardHead(spec)
         regions = spec.recipe.regions
@@ -59,22 +63,35 @@ class Network(nn.Module):
         self.register_buffer("log_prior", log_prior)  # (faults,)
 
     @override
-    def forward(self, arrays: Mapping[str, Tensor]) -> Answer:
-        """Return the answer for a batch of arrays as the recipe shapes them."""
+    def forward(self, arrays: Mapping[str, Tensor], alike: Tensor | None = None) -> Answer:
+        """Return the answer for a batch of arrays as the recipe shapes them.
+
+        Args:
+            arrays: Of the batch, by name.
+            alike: (batch, batch) bool, in training: pairs of windows too alike to be contrasted.
+        """
         present = arrays["present"]  # (batch, 3)
-        seen, regions = self.image(arrays)  # (batch, width), (batch, regions, 48)
-        stacked = torch.stack([seen, self.audio(arrays), self.text(arrays)], dim=1)
+        encoded = (self.image(arrays), self.audio(arrays), self.text(arrays))
         there = present.unsqueeze(-1) > 0  # (batch, 3, 1)
-        embeddings = torch.where(there, stacked, torch.zeros_like(stacked))  # (batch, 3, width)
+        embeddings = silent(torch.stack([one.embedding for one in encoded], dim=1), present)
         modal = self._modal(embeddings, there)  # (batch, 3, faults)
-        weight = torch.where(present > 0, arrays["quality"], torch.zeros_like(present))
-        fused = self.fusion(embeddings, modal, weight)
-        product = self.product(_read(seen, regions, self.product_region, there))
+        heard = Heard(
+            embeddings,
+            modal,
+            present,
+            arrays["quality"],
+            tuple(one.items for one in encoded),
+            torch.cat([arrays["card"], arrays["operating"]], dim=-1),
+            alike,
+        )
+        fused = self.fusion(heard)
+        picture = encoded[0]
+        product = self.product(_read(picture, self.product_region, there))
         hazard = self.hazard(fused.trunk)  # (batch, bins)
-        gauges = seen[:, :0]  # (batch, 0)
+        gauges = picture.embedding[:, :0]  # (batch, 0)
         if self.gauges is not None:
-            gauges = self.gauges(_read(seen, regions, self.gauge_region, there))
-        return Answer(fused.evidence, modal, hazard, product, embeddings, gauges)
+            gauges = self.gauges(_read(picture, self.gauge_region, there))
+        return Answer(fused.evidence, modal, hazard, product, embeddings, gauges, fused.loss)
 
     def _modal(self, embeddings: Tensor, there: Tensor) -> Tensor:
         log_prior = self.get_buffer("log_prior")
@@ -83,9 +100,11 @@ class Network(nn.Module):
         return torch.where(there, modal, torch.zeros_like(modal))
 
 
-def _read(seen: Tensor, regions: Tensor, region: int | None, there: Tensor) -> Tensor:
+def _read(picture: Encoded, region: int | None, there: Tensor) -> Tensor:
     """Return a region's reading, or the whole embedding where there is none; zero where absent."""
-    reading = seen if region is None else regions[:, region]  # (batch, width)
+    reading = picture.embedding
+    if region is not None and picture.regions is not None:
+        reading = picture.regions[:, region]  # (batch, region width)
     return torch.where(there[:, 0], reading, torch.zeros_like(reading))
 
 

@@ -152,6 +152,7 @@ def total_loss(network: Network, answer: Answer, truth: Truth, *, policy: Traini
 
     alone = torch.stack([fault(answer.modal[:, m]) for m in range(answer.modal.shape[1])])
     loss = fault(answer.evidence) + policy.auxiliary * alone.mean()
+    loss = loss + policy.aligning * answer.loss
     loss = loss + policy.hazard * hazard_loss(answer.hazard, truth.bins, truth.failed, truth.known)
     if bool((truth.product >= 0).any()):
         seen = functional.cross_entropy(answer.product, truth.product, ignore_index=-1)

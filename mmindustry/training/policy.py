@@ -37,6 +37,8 @@ class TrainingPolicy:
     """Weight of the product loss, at least 0."""
     gauges: float = 2.0
     """Weight of the loss on gauge readings, at least 0."""
+    aligning: float = 0.05
+    """Weight of the loss that a fusion module has of its own (alignment), at least 0."""
     averaging: float = 0.995
     """Decay of the running mean of weights that is kept as the result, 0..1."""
 
@@ -51,5 +53,6 @@ class TrainingPolicy:
             raise ValueError(
                 "warm_up, smoothing, modality_dropout and averaging must lie in 0..1 (1 excluded)"
             )
-        if min(self.weight_decay, self.auxiliary, self.hazard, self.product, self.gauges) < 0:
+        weights = (self.auxiliary, self.hazard, self.product, self.gauges, self.aligning)
+        if min(self.weight_decay, *weights) < 0:
             raise ValueError("weight_decay and the weights of losses must be at least 0")

@@ -1,1 +1,1 @@
-"""Arrays -> one embedding a modality. Each encoder: `forward(arrays) -> (batch, width)`."""
+"""Arrays -> one embedding a modality. Each encoder: `forward(arrays) -> Encoded`."""

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from mmindustry.features.spec import CARD_WIDTH, LEVEL_WIDTH, OPERATING_WIDTH, ORDERS
 from mmindustry.fusion.encoders.layers import Film, ItemPool, Projection, Separable
+from mmindustry.fusion.items import Encoded, Items
 from mmindustry.fusion.spec import NetworkSpec
 
 _CHANNELS = (16, 32, 48, 64)
@@ -40,8 +41,8 @@ class AudioEncoder(nn.Module):
         self.film = Film(known, width)
 
     @override
-    def forward(self, arrays: Mapping[str, Tensor]) -> Tensor:
-        """Return (batch, width)."""
+    def forward(self, arrays: Mapping[str, Tensor]) -> Encoded:
+        """Return the embedding, and the segments."""
         known = torch.cat([arrays["card"], arrays["operating"]], dim=-1)  # (batch, known)
         parts = [
             self._tone(arrays["audio_logmel"]),
@@ -50,8 +51,8 @@ class AudioEncoder(nn.Module):
         ]
         items = self.join(torch.cat(parts, dim=-1))  # (batch, items, width)
         pooled = self.pool(items, arrays["audio_mask"], arrays["audio_offset"])  # (batch, width)
-        steered: Tensor = self.film(pooled, known)
-        return steered
+        segments = Items(items, arrays["audio_mask"], arrays["audio_offset"])
+        return Encoded(self.film(pooled, known), segments)
 
     def _tone(self, logmel: Tensor) -> Tensor:
         batch, items = logmel.shape[:2]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from mmindustry.fusion.encoders.layers import ItemPool, Projection, Separable
+from mmindustry.fusion.items import Encoded, Items
 from mmindustry.fusion.spec import NetworkSpec
 
 _FRAME_CHANNELS = (24, 32, 48)
@@ -58,14 +59,15 @@ class ImageEncoder(nn.Module):
         )
 
     @override
-    def forward(self, arrays: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the embedding (batch, width) and the regions' readings (batch, regions, 48)."""
+    def forward(self, arrays: Mapping[str, Tensor]) -> Encoded:
+        """Return the embedding, the frames and the regions' readings (batch, regions, 48)."""
         items = self._frames(arrays["image_frames"], arrays["image_delta"])
         pooled = self.pool(items, arrays["image_mask"], arrays["image_offset"])  # (batch, width)
         mask = arrays["image_regions_mask"]  # (batch, regions)
         regions = self._regions(arrays["image_regions"], mask)  # (batch, regions, 48)
         joined: Tensor = self.join(torch.cat([pooled, regions.flatten(1), mask], dim=-1))
-        return joined, regions
+        frames = Items(items, arrays["image_mask"], arrays["image_offset"])
+        return Encoded(joined, frames, regions)
 
     def _frames(self, frames: Tensor, delta: Tensor) -> Tensor:
         batch, items = frames.shape[:2]

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from mmindustry.features.spec import TEXT_META_WIDTH
 from mmindustry.fusion.encoders.layers import ItemPool, Projection
+from mmindustry.fusion.items import Encoded, Items
 from mmindustry.fusion.spec import NetworkSpec
 
 
@@ -28,13 +29,13 @@ class TextEncoder(nn.Module):
         self.pool = ItemPool(spec.width)
 
     @override
-    def forward(self, arrays: Mapping[str, Tensor]) -> Tensor:
-        """Return (batch, width)."""
+    def forward(self, arrays: Mapping[str, Tensor]) -> Encoded:
+        """Return the embedding, and the entries."""
         ids = arrays["text_ids"].long()  # (batch, entries, tokens)
         there = (ids > 0).to(arrays["text_meta"].dtype)  # (batch, entries, tokens)
         vectors = self.tokens(ids) * there.unsqueeze(-1)  # (batch, entries, tokens, text_width)
         length = torch.sqrt(there.sum(-1, keepdim=True).clamp(min=1.0))  # (batch, entries, 1)
         bag = vectors.sum(2) / length  # (batch, entries, text_width)
         entries = self.entry(torch.cat([bag, arrays["text_meta"]], dim=-1))
-        pooled: Tensor = self.pool(entries, arrays["text_mask"], -arrays["text_age"])
-        return pooled  # (batch, width)
+        written = Items(entries, arrays["text_mask"], -arrays["text_age"])
+        return Encoded(self.pool(*written), written)

@@ -1,31 +1,26 @@
-"""Concatenation: the standing challenger, the only one of the two that can see interaction."""
+"""Concatenation: the standing challenger of late fusion."""
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from mmindustry.fusion.fusions.shape import Fused, Fusion, FusionShape
+from mmindustry.fusion.fusions.shape import FusionShape, Heard, Joint
 
 
-class ConcatFusion(Fusion):
-    """z = MLP([h_1 .. h_M ; m q]), evidence = W z, zero where nothing is present."""
+class ConcatFusion(Joint):
+    """z = GELU(W [h_1 .. h_M ; m q])."""
 
     def __init__(self, shape: FusionShape) -> None:
-        super().__init__()
+        super().__init__(shape, 2 * shape.width)
         self.net = nn.Sequential(
             nn.Linear(shape.modalities * (shape.width + 1), 2 * shape.width),
             nn.GELU(),
             nn.Dropout(shape.dropout),
-            nn.Linear(2 * shape.width, shape.width),
-            nn.GELU(),
         )
-        self.out = nn.Linear(shape.width, shape.classes)
 
     @override
-    def forward(self, embeddings: Tensor, modal: Tensor, weight: Tensor) -> Fused:
-        """Return evidence from all embeddings at once; `modal` is not read."""
-        weighted = embeddings * weight.unsqueeze(-1)  # (batch, modalities, width)
-        joined = torch.cat([weighted.flatten(1), weight], dim=-1)  # (batch, M * (width + 1))
-        there = (weight.sum(1, keepdim=True) > 0).to(joined.dtype)  # (batch, 1)
-        trunk = self.net(joined) * there  # (batch, width)
-        return Fused(self.out(trunk) * there, trunk)
+    def summary(self, heard: Heard) -> Tensor:
+        """Return z of all embeddings at once."""
+        joined = torch.cat([heard.weighted.flatten(1), heard.weight], dim=-1)
+        z: Tensor = self.net(joined)
+        return z

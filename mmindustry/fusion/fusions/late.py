@@ -1,14 +1,15 @@
 """Prior-corrected late fusion: what each modality adds to the prior, summed."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from typing_extensions import override
 
-from mmindustry.fusion.fusions.shape import Fused, Fusion, FusionShape
+from mmindustry.fusion.fusions.shape import Fused, Fusion, FusionShape, Heard
+from mmindustry.fusion.items import silent
 
 
 class LateFusion(Fusion):
-    """log p(c) = log pi_c + sum_m m_m q_m (log p_m(c) - log pi_c) (learning.md 4.4, 2).
+    """log p(c) = log pi_c + sum_m m_m q_m (log p_m(c) - log pi_c).
 
     The evidence is additive, so what each modality said is known exactly; the trunk for the other
     heads is additive too.
@@ -20,9 +21,11 @@ class LateFusion(Fusion):
         nn.init.normal_(self.mix, std=shape.width**-0.5)
 
     @override
-    def forward(self, embeddings: Tensor, modal: Tensor, weight: Tensor) -> Fused:
+    def forward(self, heard: Heard) -> Fused:
         """Return the sum of the modalities' weighted evidence and of their mixed embeddings."""
-        each = weight.unsqueeze(-1)  # (batch, modalities, 1)
+        each = heard.weight.unsqueeze(-1)  # (batch, modalities, 1)
+        embeddings = silent(heard.embeddings, heard.present)
         mixed = torch.bmm(embeddings.transpose(0, 1), self.mix)  # (modalities, batch, width)
         trunk = (mixed.transpose(0, 1) * each).sum(1)  # (batch, width)
-        return Fused((modal * each).sum(1), trunk)
+        evidence = (silent(heard.modal, heard.present) * each).sum(1)  # (batch, classes)
+        return Fused(evidence, trunk, trunk.new_zeros(()))
