@@ -48,7 +48,7 @@ def _told(request: Request) -> Response:
     url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     said = answer(url, desk.health, metrics.registry)
     if said is None:
-        raise Problem(404, "there is no such page")
+        raise Problem(404, "there is no such page", key="refused.no_page")
     status, kind, body = said
     return Response(body, status, media_type=kind)
 

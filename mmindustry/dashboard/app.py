@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope as AsgiScope
@@ -14,7 +14,7 @@ from typing_extensions import override
 from mmindustry import __version__
 from mmindustry.clock import Clock
 from mmindustry.dashboard import about, alarms, live, media, plant, series, windows
-from mmindustry.dashboard.desk import Desk, make_templates, visit
+from mmindustry.dashboard.desk import Desk, check_visit, make_templates, visit
 from mmindustry.dashboard.forms import FormTokens
 from mmindustry.dashboard.lists import make_lists
 from mmindustry.dashboard.policy import DashboardPolicy
@@ -32,6 +32,10 @@ from mmindustry.web.problem import ProblemDocument, install_problems, problem_js
 
 _STALL_SECONDS = 30.0
 _ASSET_SECONDS = 86_400
+_NOT_UNDERSTOOD = {
+    "description": "The query holds a key or a value that is not known here",
+    "content": {"application/problem+json": {"schema": {"type": "object"}}},
+}
 
 
 class _Assets(StaticFiles):
@@ -74,6 +78,8 @@ def create_app(
         openapi_url="/api/openapi.json",
         lifespan=_lifespan,
         redirect_slashes=False,
+        dependencies=[Depends(check_visit)],
+        responses={400: _NOT_UNDERSTOOD},
     )
     app.state.desk = Desk(
         database=database,

@@ -23,7 +23,6 @@ from mmindustry.store.queries.plant import read_names
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.queries.surroundings import window_entries, window_late, window_states
 from mmindustry.store.queries.windows import neighbours
-from mmindustry.web.problem import Problem
 
 router = APIRouter()
 
@@ -40,7 +39,7 @@ def find_window(connection: Connection, visit: Visit, window_id: str) -> WindowD
     """
     window = read_window(connection, visit.scope, window_id)
     if window is None:
-        raise Problem(404, "there is no such window")
+        raise visit.refusal(404, "no_window")
     return window
 
 
@@ -112,7 +111,7 @@ def label_window(
     with visit.write() as connection:
         window = find_window(connection, visit, window_id)
         if form.fault not in _faults(window, visit.words):
-            raise Problem(422, "this class is not among those of the window's bundle")
+            raise visit.refusal(422, "no_class")
         said = next((j.fault for j in window.judgements if j.fault), None)
         label = Label(
             asset=window.asset,

@@ -43,12 +43,12 @@
     var axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
     var names = ["--series-1", "--series-2", "--series-3"];
     return {
-      width: width, height: 170, cursor: { sync: { key: sync.key }, points: { size: 7 } },
+      width: width, height: 170, padding: [8, 38, 0, 0], cursor: { sync: { key: sync.key }, points: { size: 7 } },
       tzDate: function (stamp) { return uPlot.tzDate(new Date(stamp * 1e3), data.zone); },
       scales: { y: { range: chart.range } },
       legend: { live: true },
       axes: [
-        Object.assign({}, axis, { values: function (u, ticks, place, space, step) { return times(ticks, step, data.zone); } }),
+        Object.assign({}, axis, { space: 82, values: function (u, ticks, place, space, step) { return times(ticks, step, data.zone); } }),
         Object.assign({}, axis, { size: 56, values: function (u, ticks) { return ticks.map(function (v) { return v + (chart.unit ? " " + chart.unit : ""); }); } })
       ],
       series: [{ label: data.zone, value: function (u, v) { return v === null ? "–" : uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}")(uPlot.tzDate(new Date(v * 1e3), data.zone)); } }].concat(chart.series.map(function (one, i) {
