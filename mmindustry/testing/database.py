@@ -14,6 +14,7 @@ from mmindustry.domain import (
     Evidence,
     Failed,
     Gap,
+    Identity,
     Position,
     Prediction,
     Progress,
@@ -78,8 +79,8 @@ class FakeDatabase:
     windows: dict[WindowKey, WindowRow] = field(default_factory=dict)
     late: dict[Position, tuple[Untaken, Evidence]] = field(default_factory=dict)
     sealed: dict[WindowKey | Position, str] = field(default_factory=dict)
-    entries: dict[tuple[str, str, datetime], Event] = field(default_factory=dict)
-    states: dict[tuple[str, str, datetime], Event] = field(default_factory=dict)
+    entries: dict[Identity, Event] = field(default_factory=dict)
+    states: dict[Identity, Event] = field(default_factory=dict)
     gaps: dict[tuple[object, ...], Gap] = field(default_factory=dict)
     predictions: dict[tuple[WindowKey, str], Prediction | Failed] = field(default_factory=dict)
     transitions: list[AlarmTransition] = field(default_factory=list)

@@ -11,6 +11,7 @@ from mmindustry.domain import (
     Evidence,
     Failed,
     Fresh,
+    Identity,
     LogEntry,
     Modality,
     Prediction,
@@ -79,7 +80,7 @@ class FakeRecorder:
 
     def unknown(self, untaken: Sequence[Untaken]) -> Fresh:
         """Sort by kind; what is known or came twice is a duplicate."""
-        met: set[tuple[str, str, datetime]] = set()
+        met: set[Identity] = set()
         late, entries, states, duplicates = [], [], [], []
         for one in untaken:
             event = one.event
@@ -99,9 +100,11 @@ class FakeRecorder:
         database = self.database
         if event.identity in database.entries or event.identity in database.states:
             return True
-        named = [e for row in database.windows.values() for e in (*row.evidence, *row.struck)]
-        named += [evidence for _, evidence in database.late.values()]
-        return any((e.source, e.id, e.time) == event.identity for e in named)
+        asset = event.asset
+        rows = [row for row in database.windows.values() if row.key.asset == asset]
+        named = [e for row in rows for e in (*row.evidence, *row.struck)]
+        named += [e for late, e in database.late.values() if late.event.asset == asset]
+        return any((asset, e.source, e.id, e.time) == event.identity for e in named)
 
     def contexts(self, windows: Sequence[Window], events: Sequence[Event]) -> list[Context]:
         """Return what surrounds each window, nothing from beyond its cut."""

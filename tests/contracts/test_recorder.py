@@ -55,6 +55,11 @@ def state(at: float, *, offset: int = 0) -> Event:
     return make_event(Modality.STATE, at, offset=offset)
 
 
+def in_partition(event: Event, partition: int, *, asset: str) -> Event:
+    """Return the event as another asset's, in that asset's partition."""
+    return replace(event, asset=asset, position=event.position._replace(partition=partition))
+
+
 def cut(window: Window, **below: int) -> Window:
     """Return the window with its cut at these offsets of mm.logs and mm.states."""
     return replace(window, cut={f"mm.{topic}": offset for topic, offset in below.items()})
@@ -288,6 +293,50 @@ class TestUnknown:
         fresh = world.recorder.unknown([make_late(other) for other in others])
 
         assert [late.event for late in fresh.late] == others
+
+    def test_what_two_assets_name_alike_is_two_events_even_at_once(self, world: World) -> None:
+        fan = world.worker()
+        fan.claim([1])
+        both = [make_event(kind, 1, id="7") for kind in (Modality.TEXT, Modality.STATE)]
+        theirs = [in_partition(event, 1, asset=OTHER) for event in both]
+
+        first = world.recorder.unknown([make_late(event) for event in both])
+        second = fan.unknown([make_late(event) for event in theirs])
+        for worker, fresh, asset, partition in (
+            (world.recorder, first, ASSET, 0),
+            (fan, second, OTHER, 1),
+        ):
+            state = make_state(asset, BEGINNING, partition)
+            found = {"entries": fresh.entries, "states": fresh.states, "assets": (state,)}
+            worker.save(make_step(partition=partition, fields=found))
+
+        assert (*first.entries, *first.states) == tuple(both)
+        assert (*second.entries, *second.states) == tuple(theirs)
+        for worker, events in ((world.recorder, both), (fan, theirs)):
+            assert worker.unknown([make_late(e) for e in events]).duplicates == tuple(events)
+            window = cut(make_window([events[0]]), logs=9, states=9)
+            (context,) = worker.contexts([window], [])
+            assert (*context.entries, *context.states) == tuple(events)
+
+    def test_what_two_assets_name_alike_in_one_step_is_two_events(self, world: World) -> None:
+        kinds = (Modality.IMAGE, Modality.AUDIO, Modality.TEXT, Modality.STATE)
+        mine = [make_event(kind, 1, id="7", offset=1) for kind in kinds]
+        others = [
+            replace(event, asset=OTHER, position=event.position._replace(offset=2))
+            for event in mine
+        ]
+
+        fresh = world.recorder.unknown([make_late(event) for event in (*mine, *others)])
+
+        assert fresh.duplicates == ()
+        world.save(
+            late=fresh.late,
+            entries=fresh.entries,
+            states=fresh.states,
+            assets=(make_state(), make_state(OTHER)),
+        )
+        again = [make_late(event) for event in (*others, *mine)]
+        assert world.recorder.unknown(again).duplicates == (*others, *mine)
 
 
 class TestEntriesInContext:

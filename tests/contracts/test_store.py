@@ -611,6 +611,30 @@ class TestLedger:
             )
         )
 
+    def test_it_balances_when_two_workers_save_what_two_assets_name_alike(
+        self, database: Database
+    ) -> None:
+        workers = [sql_recorder(database, RecordPolicy(), partitions=2) for _ in range(2)]
+        found = []
+        for partition, worker in enumerate(workers):
+            worker.claim([partition])
+            asset = f"north/hall-1/line-1/pump-{partition}"
+            event = make_event(Modality.TEXT, 1, id="7", asset=asset, partition=partition)
+            found.append(worker.unknown([make_late(event)]))
+        for partition, (worker, fresh) in enumerate(zip(workers, found, strict=True)):
+            progress = replace(
+                make_progress(partition),
+                topics={"mm.logs": TopicProgress("id", 0, 1, 1, 0)},
+                received=1,
+                dropped={"duplicate": len(fresh.duplicates)},
+            )
+            worker.save(Step(progress=(progress,), entries=fresh.entries))
+
+        balances = read_ledger(database)
+
+        assert [balance.stored for balance in balances] == [1, 1]
+        assert all(balance.is_balanced for balance in balances)
+
     def test_every_message_is_accounted_for_once(
         self, database: Database, recorder: SqlRecorder
     ) -> None:

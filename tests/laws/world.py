@@ -15,6 +15,7 @@ from mmindustry.domain import (
     Failed,
     Features,
     Fresh,
+    Identity,
     Media,
     Message,
     Modality,
@@ -119,7 +120,7 @@ class World:
     workers: dict[str, Worker] = field(default_factory=dict)
     sent: dict[Position, Event | None] = field(default_factory=dict)
     torn: set[Position] = field(default_factory=set)
-    first: dict[tuple[str, str, datetime], Position] = field(default_factory=dict)
+    first: dict[Identity, Position] = field(default_factory=dict)
     rows: dict[object, object] = field(default_factory=dict)
     marks: dict[str, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
     commits: int = 0
