@@ -44,17 +44,16 @@ from mmindustry.store.ledger import Balance, read_ledger
 from mmindustry.store.outbox import SqlOutbox
 from mmindustry.store.plant import list_assets, register_assets
 from mmindustry.store.policy import OutboxPolicy, RecordPolicy, RetentionPolicy, StorePolicy
+from mmindustry.store.profiles import add_profile, next_version
 from mmindustry.store.recorder import SqlRecorder
 from mmindustry.store.registry import (
     Assignment,
     Bundle,
     add_bundle,
     add_label,
-    add_profile,
     assign,
     list_bundles,
     named_shards,
-    next_version,
 )
 from mmindustry.store.retention import Retention
 from mmindustry.store.retry import Patience
@@ -541,7 +540,7 @@ class TestRegistry:
             profile = Profile(
                 id=f"profile-{version}",
                 asset=ASSET,
-                version=next_version(database, ASSET, "fake"),
+                version=next_version(database, ASSET),
                 bundle="fake",
                 normal_hours=4.5,
                 arrays={"bank": bank * version},
