@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import soundfile
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, insert, update
 
 from mmindustry.domain import AlarmKey, Media, Position, WindowKey
 from mmindustry.store.database import Database, open_database
@@ -89,6 +89,17 @@ class PlantRecord:
     def archive(self) -> FakeArchive:
         """The archive over the evidence."""
         return FakeArchive(self.storage)
+
+    def archive_fresh(self) -> None:
+        """Seal the evidence that is not archived yet, as a worker does a little later."""
+        shard: dict[Position, Media] = {}
+        key = WindowKey(FRESH, POLICY, NOW - LENGTH)
+        _evidence_of(key, 0.0, shard, partition=1)
+        self.storage.shards["0-1-000018"] = (1, 1, shard)
+        with self.database.write() as connection:
+            sealed = update(windows).where(windows.c.id == key.id).values(shard="0-1-000018")
+            connection.execute(sealed)
+            connection.execute(update(partition_progress).values(step=9998))
 
     def add(self, table: Table, **values: Any) -> None:
         """Note a row to be written."""

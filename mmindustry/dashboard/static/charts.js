@@ -6,7 +6,12 @@
   var plots = [];
   var sync = uPlot.sync("asset");
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
-  function text(value, unit) { return value === null || value === undefined ? "–" : value.toFixed(unit === "%" ? 0 : 1) + (unit ? " " + unit : ""); }
+  function text(value, unit) { return value === null || value === undefined ? "–" : measured(value, unit); }
+  function measured(value, unit) { // a probability never claims certainty
+    if (unit !== "%") { return value.toFixed(1) + (unit ? " " + unit : ""); }
+    return value > 0 && value < 1 ? "< 1 %" : value > 99.5 && value < 100 ? "> 99 %" : value.toFixed(0) + " %";
+  }
+  function newest(u) { if (u.cursor.left === undefined || u.cursor.left < 0) { u.setLegend({ idx: u.data[0].length - 1 }, false); } }
 
   var day = uPlot.fmtDate("{YYYY}-{MM}-{DD}"), minute = uPlot.fmtDate("{HH}:{mm}"), second = uPlot.fmtDate("{HH}:{mm}:{ss}");
   function times(ticks, step, zone) {
@@ -58,7 +63,7 @@
           value: function (u, v) { return text(v, chart.unit); }
         };
       })),
-      hooks: { drawClear: [bands(chart, data)] }
+      hooks: { drawClear: [bands(chart, data)], ready: [newest], setCursor: [newest] }
     };
   }
 

@@ -20,6 +20,7 @@ from mmindustry.dashboard.words import load_words
 from mmindustry.store.tables import (
     alarm_actions,
     alarms,
+    asset_state,
     assets,
     assignments,
     bundles,
@@ -97,7 +98,7 @@ def strings(value: object) -> Iterator[str]:
 
 def theirs(record: PlantRecord) -> list[str]:
     """Return what others wrote, as pages show it, the longest first."""
-    found = {"6205", "s-1", "handheld-2"}
+    found = {source for row in record.rows[asset_state] for source in row["sources"]}
     for table, columns in THEIRS.items():
         for row in record.rows.get(table, []):
             for column in columns:
