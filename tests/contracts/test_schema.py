@@ -102,9 +102,9 @@ def test_what_stands_in_an_older_layout_is_kept(empty_url: str) -> None:
 
     with database.write() as connection:
         for table in (entries, states):
-            (row,) = connection.execute(select(table)).mappings()
-            assert {name: row[name] for name in known} == known
-            connection.execute(insert(table), {**row, "asset": "a/b/c/other"})
+            (kept,) = connection.execute(select(table)).mappings()
+            assert {name: kept[name] for name in known} == known
+            connection.execute(insert(table), {**kept, "asset": "a/b/c/other"})
         told = connection.scalars(select(outbox.c.alarm).order_by(outbox.c.id)).all()
     database.close()
     assert told == ["x|bearing|1", None]
