@@ -86,7 +86,7 @@ class FakeDatabase:
     transitions: list[AlarmTransition] = field(default_factory=list)
     dead_letters: dict[Position, DeadLetter] = field(default_factory=dict)
     shards: dict[str, Shard] = field(default_factory=dict)
-    unrevised: dict[WindowKey, str] = field(default_factory=dict)
+    given_up: set[tuple[Position, datetime]] = field(default_factory=set)
     cards: dict[str, AssetCard] = field(default_factory=dict)
     sensors: list[Sensor] = field(default_factory=list)
     registered: set[str] = field(default_factory=set)

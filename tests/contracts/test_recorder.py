@@ -93,8 +93,7 @@ class TestClaim:
                 heard=BEGINNING + timedelta(microseconds=1),
                 set_aside=True,
                 quiet_since=BEGINNING,
-                every=timedelta(seconds=2.5),
-                registered=True,
+                expected=BEGINNING + timedelta(seconds=2.5),
             ),
             "mic-1": SourceState(Modality.AUDIO),
         }
@@ -507,6 +506,36 @@ class TestRevisions:
         assert revisable.key.revision == 2
         assert set(revisable.evidence) == {*held, evidence_of(late)}
         assert evidence_of(late) in revisable.late
+
+    def test_a_window_given_up_is_revised_once_more_evidence_is_archived(
+        self, world: World
+    ) -> None:
+        world.save(make_window([make_event(at=5, offset=1)]), seal=True)
+        world.save(late=[make_late(make_event(at=3, offset=2))], seal=True, assets=(make_state(),))
+        (unreadable,) = world.recorder.revisable(10)
+        given_up = ((unreadable.key, "evidence_unreadable"),)
+        world.recorder.save_revision(Step(progress=(make_progress(),), unrevised=given_up))
+        none = list(world.recorder.revisable(10))
+        world.save(late=[make_late(make_event(at=6, offset=4))], seal=True)
+
+        (revisable,) = world.recorder.revisable(10)
+
+        assert none == []
+        assert [evidence.position.offset for evidence in revisable.late] == [4]
+
+    def test_evidence_not_archived_yet_is_not_given_up(self, world: World) -> None:
+        window = make_window([make_event(at=5, offset=1)])
+        world.save(window, seal=True)
+        late = make_late(make_event(at=4, offset=3))
+        world.save(late=[late], assets=(make_state(),))
+        given_up = ((window.key._replace(revision=1), "evidence_unreadable"),)
+        world.recorder.save_revision(Step(progress=(make_progress(),), unrevised=given_up))
+        shard = sealing((), [late], number=next(world.ids))
+        world.recorder.save(make_step(shards=(shard,)))
+
+        (revisable,) = world.recorder.revisable(10)
+
+        assert [evidence.position.offset for evidence in revisable.late] == [3]
 
     def test_a_revision_leaves_progress_alone(self, world: World) -> None:
         self._revise(world)
