@@ -51,12 +51,12 @@ def upgrade(file: ConfigFile = None, dry_run: DryRun = False) -> None:
         print(f"{current_layout(database) or 'empty'} -> {HEAD}")
         return
     before, after = upgrade_layout(database)
-    with database.write() as connection:
-        days = settings.store.days_ahead + 1
-        made = ensure_days(connection, SystemClock().now().date(), days)
+    days = ensure_days(database, SystemClock().now().date(), settings.store.days_ahead + 1)
     database.close()
     print(f"{before or 'empty'} -> {after}")
-    print(f"made {len(made)} day partitions", file=sys.stderr)
+    print(f"made {len(days.made)} day partitions", file=sys.stderr)
+    for table in days.busy:
+        print(f"{table} is being read; a worker makes its days later", file=sys.stderr)
 
 
 @app.command()

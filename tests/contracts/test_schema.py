@@ -90,8 +90,8 @@ def test_what_stands_in_an_older_layout_is_kept(empty_url: str) -> None:
         "written_at": WHEN,
     }
     bodies = [{"alarm": "x|bearing|1"}, {"fault": "bearing"}]
+    ensure_days(database, WHEN.date(), 1)
     with database.write() as connection:
-        ensure_days(connection, WHEN.date(), 1)
         connection.execute(insert(entries), known | {"end": WHEN, "text": "noisy"})
         connection.execute(insert(states), known | {"running": True})
         for body in bodies:
