@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmindustry.alerting.lifecycle import Act
-from mmindustry.dashboard.desk import Visit, Visitor
+from mmindustry.dashboard.desk import IdempotencyKey, Visit, Visitor
 from mmindustry.dashboard.evidence import tell_evidence
 from mmindustry.dashboard.forms import Identity, Said
 from mmindustry.dashboard.show import local
@@ -112,19 +112,24 @@ def answer_page(visit: Visitor, form: Annotated[AnswerForm, Form()]) -> Redirect
 def answer_program(
     visit: Visitor,
     form: AnswerForm,
+    *,
     if_match: Annotated[str, Header(max_length=40)] = "",
     x_form_token: Annotated[str, Header(max_length=200)] = "",
+    key: IdempotencyKey = "",
 ) -> AlarmDocument:
     """Write an operator's answer and return the alarm as it then is.
 
     `If-Match` (or `version`) names the version that was seen; where another answer came first the
-    reply is 412 and names its author. The same answer sent twice is written once.
+    reply is 412 and names its author. The same answer sent twice is written once; sent again
+    under its `Idempotency-Key` it is written once even where others answered meanwhile.
     """
     visit.admit(x_form_token or form.token)
     seen = if_match.strip().removeprefix("W/").strip('"')
     if seen and not (seen.isdecimal() and int(seen) < _INTEGERS):
         raise visit.refusal(412, "if_match")
-    _answer(visit, form, int(seen) if seen else form.version)
+    if not visit.is_repeat(key, form):
+        _answer(visit, form, int(seen) if seen else form.version)
+        visit.desk.repeats.note(visit.principal.name, key, form)
     detail = _find(visit, form.id)
     view = show_alarm(detail.alarm, visit.desk.clock.now())
     return AlarmDocument(view, detail.evidence, detail.transitions)

@@ -18,6 +18,7 @@ from mmindustry.dashboard.desk import Desk, check_visit, make_templates, visit
 from mmindustry.dashboard.forms import FormTokens
 from mmindustry.dashboard.lists import make_lists
 from mmindustry.dashboard.policy import DashboardPolicy
+from mmindustry.dashboard.repeats import Repeats
 from mmindustry.dashboard.words import load_words
 from mmindustry.errors import DependencyDown
 from mmindustry.ports import Archive
@@ -90,6 +91,7 @@ def create_app(
         words=load_words(),
         templates=make_templates(),
         tokens=FormTokens(policy.form_secret),
+        repeats=Repeats(clock),
     )
     app.state.health = health
     app.state.metrics = metrics

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from mmindustry.clock import Clock
 from mmindustry.dashboard import show
 from mmindustry.dashboard.forms import FormTokens
 from mmindustry.dashboard.policy import DashboardPolicy
+from mmindustry.dashboard.repeats import Repeats
 from mmindustry.dashboard.words import LANGUAGES, Words, choose_language
 from mmindustry.errors import InputError
 from mmindustry.ports import Archive
@@ -43,6 +45,7 @@ class Desk:
     words: Mapping[str, Words]
     templates: Environment
     tokens: FormTokens
+    repeats: Repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,17 @@ class Visit:
         with self.read() as connection:
             return count_active(connection, self.scope)
 
+    def is_repeat(self, key: str, body: BaseModel) -> bool:
+        """Return whether `body` was done under this `Idempotency-Key` before.
+
+        Raises:
+            Problem: 422, the key was used for something else.
+        """
+        known = self.desk.repeats.known(self.principal.name, key, body)
+        if known is None:
+            raise self.refusal(422, "key_reused", code="key_reused")
+        return known
+
     def admit(self, token: str) -> None:
         """Let a change through.
 
@@ -195,6 +209,9 @@ def check_visit(request: Request) -> None:
     """Refuse a query that its page does not understand; every route of the dashboard asks."""
     check_query(request, {"lang": tuple(LANGUAGES), "theme": THEMES})
 
+
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
+"""The argument type of a route that does nothing twice under one key."""
 
 Visitor = Annotated[Visit, Depends(visit)]
 """The argument type of a route that wants its visit."""

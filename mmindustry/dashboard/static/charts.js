@@ -53,7 +53,10 @@
       scales: { y: { range: chart.range } },
       legend: { live: true },
       axes: [
-        Object.assign({}, axis, { space: 82, values: function (u, ticks, place, space, step) { return times(ticks, step, data.zone); } }),
+        Object.assign({}, axis, { space: function (u, place, from, to, pixels) { // room for a time with seconds, or a date
+          var span = to - from;
+          return 30 * pixels / span >= 52 || span > 172800 ? 82 : 52;
+        }, values: function (u, ticks, place, space, step) { return times(ticks, step, data.zone); } }),
         Object.assign({}, axis, { size: 56, values: function (u, ticks) { return ticks.map(function (v) { return v + (chart.unit ? " " + chart.unit : ""); }); } })
       ],
       series: [{ label: data.zone, value: function (u, v) { return v === null ? "–" : uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}")(uPlot.tzDate(new Date(v * 1e3), data.zone)); } }].concat(chart.series.map(function (one, i) {

@@ -45,6 +45,8 @@ NAMES = {"mmindustry", "JSON", "CSV", "OpenAPI", "Prometheus", "htmx", "uPlot", 
 NAMES |= {"UTC", "CET", "CST", "sha", "Parquet", "ETag", "JPEG", "PNG", "NUL", "UTF", "Kafka"}
 UNITS = {"rpm", "Hz", "kHz", "dB", "nat", "mm", "min", "log", "px"}
 TERMS = {
+    "Idempotency",
+    "Key",
     "specversion",
     "If",
     "Match",
