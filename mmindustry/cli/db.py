@@ -21,13 +21,14 @@ def database_of(settings: "Settings", *, check: bool = True) -> "Database":
     """Return the database of `settings`; with `check`, one of the newest layout.
 
     Raises:
+        NotWritable: SQLite's folder is missing or can't be written.
         StoreError: Its layout is another; the message says what to do.
         DependencyDown: It is out of reach.
     """
-    from mmindustry.store.database import open_database
+    from mmindustry.daemon.places import open_record
     from mmindustry.store.schema import require_current
 
-    database = open_database(settings.store)
+    database = open_record(settings)
     if check:
         require_current(database)
     return database

@@ -66,8 +66,8 @@ def _lines(balances: "list[Balance]") -> list[str]:
     for balance in balances:
         name = f"{balance.partition}" + (f" (era {balance.era})" if balance.closed else "")
         counts = [getattr(balance, column) for column in _COLUMNS]
-        dropped = ", ".join(f"{n} {why}" for why, n in sorted(balance.dropped.items())) or "0"
+        dropped = ", ".join(f"{n} {why}" for why, n in sorted(balance.dropped.items()) if n) or "0"
         verdict = "" if balance.is_balanced else f"  DOES NOT BALANCE ({balance.difference:+d})"
         numbers = " ".join(f"{count:>13}" for count in counts)
         lines.append(f"{name:9} {numbers} {dropped:>13}{verdict}")
-    return lines if balances else ["nothing has been received yet"]
+    return lines if balances else ["no worker has read anything yet: mmindustry run"]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+import typer
 
 from mmindustry.cli.feed import feed
-from mmindustry.errors import InputError
 from mmindustry.store.database import open_database
 from mmindustry.store.plant import list_assets
 from mmindustry.store.policy import StorePolicy
@@ -105,14 +105,15 @@ def test_a_feed_that_can_not_be_says_why(folder: Path) -> None:
     assert not done.stdout
 
 
-@pytest.mark.parametrize("word", ["fast", "", "max speed"])
+@pytest.mark.parametrize("word", ["fast", "", "max speed", "0.5", "nan", "inf"])
 def test_a_speed_that_is_none_is_refused(word: str) -> None:
-    with pytest.raises(InputError, match="expected a number of at least 1, or max"):
+    with pytest.raises(typer.BadParameter, match="give a number of at least 1, or max"):
         feed(Path("plan.yaml"), word)
 
 
 @pytest.mark.slow
-def test_an_interrupted_feed_says_how_far_it_came(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_feed_says_how_far_it_came(folder: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
         [*COMMAND, "feed", "plan.yaml", "--speed", "1"],
         cwd=folder,
@@ -124,10 +125,10 @@ def test_an_interrupted_feed_says_how_far_it_came(folder: Path) -> None:
     deadline = time.monotonic() + 30
     while not frames_in(folder) and time.monotonic() < deadline:
         process.poll()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, told = process.communicate(timeout=30)
 
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     found = re.search(r"interrupted: sent (\d) of 5 events", told)
     assert found is not None, told
     assert 1 <= int(found[1]) < 5
