@@ -75,6 +75,8 @@ def test_feed_sends_a_plan_and_tells_what_it_sent(folder: Path) -> None:
     done = run(folder, "feed", "plan.yaml", "--speed", "max", "--json")
 
     assert done.returncode == 0, done.stderr
+    waiting = run(folder, "ledger").stdout
+    assert "5 events wait in the log; `mmindustry run`" in waiting
     told = json.loads(done.stdout)
     assert (told["events"], told["sources"]) == (5, {"cam-1": 5})
     assert frames_in(folder) == 5
@@ -82,6 +84,14 @@ def test_feed_sends_a_plan_and_tells_what_it_sent(folder: Path) -> None:
     database = open_database(StorePolicy(url=url))
     assert [(asset.path, asset.sensors) for asset in list_assets(database)] == [("a/b/c/d", 1)]
     database.close()
+
+
+@pytest.mark.slow
+def test_a_ledger_without_any_event_says_so_and_makes_no_log(folder: Path) -> None:
+    done = run(folder, "ledger")
+
+    assert "nothing waits in the log" in done.stdout
+    assert not Path(log_of(folder).folder).exists()
 
 
 @pytest.mark.slow
