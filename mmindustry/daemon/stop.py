@@ -48,6 +48,8 @@ def obey_signals(
 ) -> None:
     """Let SIGTERM and SIGINT end this process: the first drains, the second ends it at once.
 
+    So does SIGHUP, the end of the terminal, unless `nohup` has it ignored.
+
     A drain that takes longer than `drain_seconds` is cut off: whatever the step in hand has not
     committed is done anew by the next owner, so cutting loses nothing.
     """
@@ -64,6 +66,8 @@ def obey_signals(
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, on_signal)
 
 
 def die_with_parent(parent: int) -> None:

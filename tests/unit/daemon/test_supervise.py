@@ -159,7 +159,7 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_first_signal_drains_and_the_second_ends_at_once(number: signal.Signals) -> None:
     program = """
 import sys
@@ -182,6 +182,27 @@ threading.Event().wait(30)
 
     assert process.wait(10) == 128 + number
     process.stdout.close()
+
+
+def test_a_process_under_nohup_outlives_its_terminal() -> None:
+    program = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from mmindustry.daemon.stop import Stop, obey_signals
+stop = Stop()
+obey_signals(stop, drain_seconds=30)
+print("ready", flush=True)
+stop.wait(30)
+print(stop.reason, flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    os.kill(process.pid, signal.SIGHUP)
+    os.kill(process.pid, signal.SIGTERM)
+
+    assert process.communicate(timeout=10)[0] == "SIGTERM\n"
 
 
 def test_a_drain_that_takes_too_long_is_cut_off() -> None:
