@@ -58,9 +58,9 @@ def record(folder: Path, witness: str) -> None:
     for second in range(SECONDS):
         picture = rng.integers(0, 255, (48, 64, 3), np.uint8)
         cv2.imwrite(str(folder / "frames" / f"{second:03d}.png"), picture)
-    with wave.open(str(folder / "sound.wav"), "wb") as sound:
-        sound.setparams((1, 2, 8000, 0, "NONE", ""))
-        sound.writeframes(rng.normal(0, 2000, 8000 * SECONDS).astype("<i2").tobytes())
+    with wave.open(str(folder / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(rng.normal(0, 2000, 8000 * SECONDS).astype("<i2").tobytes())
     (folder / "orders.csv").write_text("Date,Text\n2026-02-27,chk brg noisy\n")
     frames: dict[str, Any] = {"kind": "frames", "path": "frames", "time": "interval", "every": "1s"}
     camera = frames | {"source": "cam-1", "asset": ASSET, "at": BEGIN}
