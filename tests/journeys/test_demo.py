@@ -57,7 +57,7 @@ def test_a_healthy_plant_raises_no_alarm_for_two_minutes(tmp_path: Path, seed: s
         (("--port", "99999"), "--port"),
         (("--healthy", "--until-alarm"), "--until-alarm"),
     ],
-    ids=" ".join,
+    ids=["no time", "no length", "no port", "both at once"],
 )
 def test_a_wish_that_makes_no_sense_is_refused_before_anything_starts(
     tmp_path: Path, words: tuple[str, ...], word: str
