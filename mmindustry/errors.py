@@ -83,6 +83,23 @@ class StoreError(MmindustryError):
     code = "store"
 
 
+class NotWritable(StoreError):  # noqa: N818 - what is so, not a mistake
+    """A file or folder is missing or can't be written; the message says which (exit 73)."""
+
+    code = "not_writable"
+
+
+class ChildFailed(MmindustryError):  # noqa: N818 - what is so, not a mistake
+    """A process of the tree can't be kept alive; the tree ends with that process's exit code."""
+
+    code = "child_failed"
+    exit_code = 69
+
+    def __init__(self, child: str, exit_code: int) -> None:
+        super().__init__(f"{child} can't be kept alive; its last lines above say why")
+        self.exit_code = exit_code
+
+
 class PublishRefused(MmindustryError):  # noqa: N818 - an answer, not a mistake of ours
     """The stream refuses a message for good (too large, for one); a further try is useless."""
 

@@ -82,8 +82,8 @@ class Recorder(Protocol):
     def unknown(self, untaken: Sequence[Untaken]) -> Fresh:
         """Sort into late media, entries and states; out go the duplicates, by one query each.
 
-        Known is what a row, the late list, the entries or states name by (source, id, time); the
-        first of two alike in `untaken` counts too. `seen` messages never reach this.
+        Known is what a row, the late list, the entries or states name by (asset, source, id,
+        time); the first of two alike in `untaken` counts too. `seen` messages never reach this.
         """
 
     def contexts(self, windows: Sequence[Window], events: Sequence[Event]) -> Sequence[Context]:

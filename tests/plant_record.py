@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import soundfile
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, insert, update
 
 from mmindustry.domain import AlarmKey, Media, Position, WindowKey
 from mmindustry.store.database import Database, open_database
@@ -65,6 +65,10 @@ ASSETS: Mapping[str, tuple[str, bool]] = {
     "suzhou/filling/line-3/mixer-2": ("", False),
 }
 WITH_MEDIA = (SICK, WELL, FOREIGN)
+FRESH = "aachen/press-shop/line-1/press-1"
+"""Its newest window's evidence is not archived yet."""
+STRANGE = "aachen/press-shop/line-2/press-2"
+"""An unregistered camera and an unregistered microphone, quiet by now, speak of it too."""
 
 
 @dataclass(slots=True)
@@ -77,12 +81,25 @@ class PlantRecord:
     foreign_window: str = ""
     sick_alarm: str = ""
     foreign_alarm: str = ""
+    fresh_window: str = ""
+    quiet_alarm: str = ""
     rows: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def archive(self) -> FakeArchive:
         """The archive over the evidence."""
         return FakeArchive(self.storage)
+
+    def archive_fresh(self) -> None:
+        """Seal the evidence that is not archived yet, as a worker does a little later."""
+        shard: dict[Position, Media] = {}
+        key = WindowKey(FRESH, POLICY, NOW - LENGTH)
+        _evidence_of(key, 0.0, shard, partition=1)
+        self.storage.shards["0-1-000018"] = (1, 1, shard)
+        with self.database.write() as connection:
+            sealed = update(windows).where(windows.c.id == key.id).values(shard="0-1-000018")
+            connection.execute(sealed)
+            connection.execute(update(partition_progress).values(step=9998))
 
     def add(self, table: Table, **values: Any) -> None:
         """Note a row to be written."""
@@ -216,7 +233,7 @@ def _history(record: PlantRecord, asset: str, number: int, count: int) -> None:
         partition=0,
         frontier=NOW,
         watermark=NOW,
-        sources={},
+        sources=_heard(asset),
         text_windows=[],
         updated_at=NOW - timedelta(seconds=300 if asset.endswith("mixer-2") else 2),
     )
@@ -239,6 +256,26 @@ def _history(record: PlantRecord, asset: str, number: int, count: int) -> None:
     )
 
 
+def _heard(asset: str) -> dict[str, object]:
+    """Return what windowing remembers of the asset's sources: its own, and two strangers."""
+    spoke = {
+        "time": NOW.isoformat(),
+        "heard": NOW.isoformat(),
+        "set_aside": False,
+        "quiet_since": None,
+        "expected": None,
+    }
+    own: dict[str, object] = {
+        source_of("cam", asset): {"modality": "image", **spoke},
+        source_of("mic", asset): {"modality": "audio", **spoke},
+    }
+    strangers: dict[str, object] = {
+        "s-1": {"modality": "audio", **spoke},
+        "handheld-2": {"modality": "image", **spoke},
+    }
+    return own | (strangers if asset == STRANGE else {})
+
+
 def _window(
     record: PlantRecord,
     key: WindowKey,
@@ -251,7 +288,10 @@ def _window(
         record.sick_window = key.id
     if asset == FOREIGN:
         record.foreign_window = key.id
-    evidence = _evidence(record, key, truth[0]) if with_media else []
+    fresh = asset == FRESH and start == NOW - LENGTH
+    if fresh:
+        record.fresh_window = key.id
+    evidence = _evidence(record, key, truth[0]) if with_media or fresh else []
     missing = [source_of("mic", asset)] if start.second == 20 and truth[0] == 0 else []
     record.add(
         windows,
@@ -270,7 +310,7 @@ def _window(
         bundle=BUNDLE,
         profile="p1",
         shard="0-1-000017" if with_media else None,
-        evidence_lost=None if with_media else "retention",
+        evidence_lost=None if with_media or fresh else "retention",
         written_at=start + LENGTH,
     )
     record.add(predictions, **_prediction(key, truth))
@@ -326,24 +366,34 @@ _RISKS = (("1h", 0.35), ("8h", 1.2), ("24h", 2.4), ("7d", 5.0))
 
 
 def _evidence(record: PlantRecord, key: WindowKey, severity: float) -> list[dict[str, Any]]:
-    short = key.asset.rsplit("/", 1)[-1]
+    if key.asset == FRESH:
+        return _evidence_of(key, severity, {}, partition=1)  # in no shard yet
     shard = record.storage.shards.setdefault("0-1-000017", (0, 1, {}))[2]
+    return _evidence_of(key, severity, shard, partition=0)
+
+
+def _evidence_of(
+    key: WindowKey, severity: float, shard: dict[Position, Media], *, partition: int
+) -> list[dict[str, Any]]:
+    short = key.asset.rsplit("/", 1)[-1]
     items: list[dict[str, Any]] = []
     for n in range(5):
         at = key.start + timedelta(seconds=2 * n)
         media = Media("image/jpeg", picture(severity, n, short))
-        items.append(_item(shard, source_of("cam", key.asset), at, media))
+        items.append(_item(shard, source_of("cam", key.asset), at, media=media, part=partition))
     for n in range(10):
         at = key.start + timedelta(seconds=n)
         media = Media("audio/wav", tone(severity, n))
-        items.append(_item(shard, source_of("mic", key.asset), at, media))
+        items.append(_item(shard, source_of("mic", key.asset), at, media=media, part=partition))
     return items
 
 
-def _item(shard: dict[Position, Media], source: str, at: datetime, media: Media) -> dict[str, Any]:
+def _item(
+    shard: dict[Position, Media], source: str, at: datetime, *, media: Media, part: int
+) -> dict[str, Any]:
     modality = media.content_type.split("/")[0]
     topic = "mm.frames" if modality == "image" else "mm.audio"
-    position = Position(topic, 0, len(shard))
+    position = Position(topic, part, len(shard))
     shard[position] = media
     return {
         "source": source,
@@ -351,7 +401,7 @@ def _item(shard: dict[Position, Media], source: str, at: datetime, media: Media)
         "time": at.isoformat(),
         "modality": modality,
         "topic": topic,
-        "partition": 0,
+        "partition": part,
         "offset": position.offset,
     }
 
@@ -398,6 +448,7 @@ def _trouble(record: PlantRecord) -> None:
     record.foreign_alarm = _alarm(record, FOREIGN, "sensor_quality low", minutes=4)
     _alarm(record, "aachen/paint-shop/booth-1/pump-9", "seal_leak medium", minutes=2)
     _alarm(record, WELL, "imbalance medium", minutes=30, cleared=20)
+    record.quiet_alarm = _quiet(record, STRANGE, "s-1")
     for source, kind, ended in (
         ("mic-fan-4", "quiet", None),
         ("cam-fan-4", "quiet", NOW - timedelta(minutes=50)),
@@ -454,6 +505,44 @@ def _trouble(record: PlantRecord) -> None:
         offset=8999,
         written_at=NOW,
     )
+
+
+def _quiet(record: PlantRecord, asset: str, source: str) -> str:
+    """Add what the silence of a source leaves: a gap that lasts and its alarm; return its id."""
+    at = NOW - timedelta(minutes=6)
+    told = {"source": source, "started": at.isoformat()}
+    key = AlarmKey(asset, "quiet", f"{source}@{at.isoformat()}")
+    record.add(
+        gaps, partition=0, asset=asset, source=source, kind="quiet", started=at, written_at=NOW
+    )
+    record.add(
+        alarms,
+        id=key.id,
+        asset=asset,
+        fault="quiet",
+        window=key.window,
+        source=source,
+        priority="low",
+        raised_at=at,
+        cleared_at=None,
+        score=1.0,
+        bundle="",
+        late=False,
+        evidence=told,
+        written_at=at,
+    )
+    record.add(
+        alarm_transitions,
+        alarm_id=key.id,
+        change="raised",
+        at=at,
+        priority="low",
+        score=1.0,
+        bundle="",
+        evidence=told,
+        written_at=at,
+    )
+    return key.id
 
 
 _LETTERS = (

@@ -68,8 +68,7 @@ def make_layout(url: str) -> None:
     """Bring the database at `url` to the newest layout, with days around the tests' beginning."""
     database = open_database(StorePolicy(url=url))
     upgrade(database)
-    with database.write() as connection:
-        ensure_days(connection, BEGINNING.date(), database.policy.days_ahead + 1)
+    ensure_days(database, BEGINNING.date(), database.policy.days_ahead + 1)
     database.close()
 
 

@@ -87,13 +87,13 @@ def shown(
     active = is_active(transitions)
     done = sorted((a for a in actions if a.at <= now), key=lambda a: a.at)
     answer = next((a for a in done if a.act in _ANSWERS), None)
-    shelved = _shelved(done, now)
+    away = _put_away(done, now)
     return Shown(
-        state=_state(done, active=active, answered=answer is not None, shelved=shelved is not None),
+        state=away or _state(active=active, answered=answer is not None),
         active=active,
         acknowledged_by=answer.author if answer else None,
         acknowledged_at=answer.at if answer else None,
-        shelved_until=shelved,
+        shelved_until=_shelved(done, now),
         comments=tuple((a.author, a.comment) for a in done if a.comment),
     )
 
@@ -104,15 +104,26 @@ def is_active(transitions: Iterable[AlarmTransition]) -> bool:
     return Change.RAISED in changes and Change.CLEARED not in changes
 
 
-def _state(done: Sequence[Action], *, active: bool, answered: bool, shelved: bool) -> State:
-    put_away = {
+def put_away(actions: Iterable[Action], now: datetime) -> State | None:
+    """Return how operators have put an alarm away, so that it asks for nobody; None: they have not.
+
+    Args:
+        actions: All answers to it, in any order.
+        now: Wall time; it ends shelvings.
+    """
+    return _put_away(sorted((a for a in actions if a.at <= now), key=lambda a: a.at), now)
+
+
+def _put_away(done: Sequence[Action], now: datetime) -> State | None:
+    ways = {
         State.OUT_OF_SERVICE: _last(done, Act.OUT_OF_SERVICE, Act.IN_SERVICE),
         State.SUPPRESSED: _last(done, Act.SUPPRESS, Act.UNSUPPRESS),
-        State.SHELVED: shelved,
+        State.SHELVED: _shelved(done, now) is not None,
     }
-    for state, holds in put_away.items():
-        if holds:
-            return state
+    return next((state for state, holds in ways.items() if holds), None)
+
+
+def _state(*, active: bool, answered: bool) -> State:
     if active:
         return State.ACKED if answered else State.UNACKED
     return State.NORMAL if answered else State.RETURNED_UNACKED

@@ -117,23 +117,30 @@ def _sense(code: str) -> str:
     return {"camera": "image", "microphone": "audio"}.get(code.partition("_")[0], "text")
 
 
+def novelty_level(level: float, p_value: float, policy: AlertingPolicy) -> float:
+    """Return the CUSUM of -ln p after one more window, in nats, 0 to twice the limit.
+
+    Page, "Continuous inspection schemes", Biometrika 41 (1954) 100-115. The cap lets an alarm
+    clear in bounded time.
+    """
+    step = -log(max(p_value, _LEAST_P)) - policy.novelty_drift
+    return min(max(0.0, level + step), 2 * policy.novelty_limit)
+
+
 def novelty_scores(
     prediction: Prediction, policy: AlertingPolicy, memory: PolicyMemory
 ) -> Iterator[Score]:
     """Yield the highest CUSUM of -ln p over the modalities, as a share of its limit.
 
-    Page, "Continuous inspection schemes", Biometrika 41 (1954) 100-115. A weak window is novel by
-    its very weakness and moves nothing. Another profile begins anew; a level is capped at twice
-    the limit, so that an alarm clears in bounded time.
+    A weak window is novel by its very weakness and moves nothing. Another profile begins anew.
     """
     if prediction.profile is None or not prediction.novelty or not is_sound(prediction, policy):
         return
     if memory.profile != prediction.profile:
         memory.profile, memory.levels = prediction.profile, {}
     for modality, p_value in sorted(prediction.novelty.items()):
-        step = -log(max(p_value, _LEAST_P)) - policy.novelty_drift
-        level = max(0.0, memory.levels.get(modality, 0.0) + step)
-        memory.levels[modality] = min(level, 2 * policy.novelty_limit)
+        level = memory.levels.get(modality, 0.0)
+        memory.levels[modality] = novelty_level(level, p_value, policy)
     leading = max(sorted(prediction.novelty), key=lambda name: memory.levels[name])
     share = memory.levels[leading] / policy.novelty_limit
     limits = Limits(1.0, 0.5, 1, 1, policy.off_windows)

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,18 +30,25 @@ def read_settings(file: Path | None, overrides: dict[str, Any] | None = None) ->
 
     if file is None and DEFAULT_FILE.is_file():
         file = DEFAULT_FILE
-    folders = [os.environ.get("CREDENTIALS_DIRECTORY", ""), "/run/secrets"]
     return load(
         file,
         environment=os.environ,
-        credentials=[Path(folder) for folder in folders if folder],
+        credentials=_credentials(os.environ),
         overrides=overrides,
     )
 
 
+def _credentials(environment: Mapping[str, str]) -> list[Path]:
+    """Return the folders of secrets; a variable that is set and empty says that there are none."""
+    told = environment.get("CREDENTIALS_DIRECTORY")
+    if told == "":
+        return []
+    return [Path(folder) for folder in (told, "/run/secrets") if folder]
+
+
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(help="Where to write.")] = DEFAULT_FILE,
+    path: Annotated[Path, typer.Argument(help="Where to write; - is stdout.")] = DEFAULT_FILE,
     stdout: Annotated[bool, typer.Option("--stdout", help="Print it, write nothing.")] = False,
     yes: Yes = False,
 ) -> None:
@@ -50,7 +58,7 @@ def init(
     """
     from mmindustry.config.reference import commented_file
 
-    if stdout:
+    if stdout or str(path) == "-":
         print(commented_file(), end="")
         return
     if path.exists() and not yes:
@@ -63,12 +71,16 @@ def init(
 def validate(file: ConfigFile = None, as_json: AsJson = False) -> None:
     """Say every mistake of the configuration with its place; exit 78 where there is one.
 
+    What the settings and the bundle they name would make a daemon refuse is a mistake too.
+
     Example: mmindustry config validate -c mmindustry.yaml
     """
     from mmindustry.config.mistakes import BadConfig
+    from mmindustry.daemon.refusals import require_accepted
 
     try:
         loaded = read_settings(file)
+        require_accepted(loaded)
     except BadConfig as error:
         if as_json:
             found = [mistake.as_json() for mistake in error.mistakes]

@@ -21,13 +21,14 @@ def database_of(settings: "Settings", *, check: bool = True) -> "Database":
     """Return the database of `settings`; with `check`, one of the newest layout.
 
     Raises:
+        NotWritable: SQLite's folder is missing or can't be written.
         StoreError: Its layout is another; the message says what to do.
         DependencyDown: It is out of reach.
     """
-    from mmindustry.store.database import open_database
+    from mmindustry.daemon.places import open_record
     from mmindustry.store.schema import require_current
 
-    database = open_database(settings.store)
+    database = open_record(settings)
     if check:
         require_current(database)
     return database
@@ -51,12 +52,12 @@ def upgrade(file: ConfigFile = None, dry_run: DryRun = False) -> None:
         print(f"{current_layout(database) or 'empty'} -> {HEAD}")
         return
     before, after = upgrade_layout(database)
-    with database.write() as connection:
-        days = settings.store.days_ahead + 1
-        made = ensure_days(connection, SystemClock().now().date(), days)
+    days = ensure_days(database, SystemClock().now().date(), settings.store.days_ahead + 1)
     database.close()
     print(f"{before or 'empty'} -> {after}")
-    print(f"made {len(made)} day partitions", file=sys.stderr)
+    print(f"made {len(days.made)} day partitions", file=sys.stderr)
+    for table in days.busy:
+        print(f"{table} is being read; a worker makes its days later", file=sys.stderr)
 
 
 @app.command()

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmindustry.cli.exits import Exit
-from mmindustry.cli.options import AsJson
-from mmindustry.errors import InputError
+from mmindustry.cli.options import AsJson, duration_of
 
 if TYPE_CHECKING:
     from mmindustry.daemon.demo import Report, SeenAlarm
@@ -25,7 +24,9 @@ def demo(
     lasting: Annotated[
         str, typer.Option("--for", help="End after this time, such as 120s; empty: at Ctrl-C.")
     ] = "",
-    port: Annotated[int, typer.Option(help="Of the dashboard; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the dashboard; 0 takes a free one.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Another number, another plant.")] = 7,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +38,12 @@ def demo(
 
     Example: mmindustry demo --healthy --for 120s
     """
-    seconds = _seconds(lasting)
+    if healthy and until_alarm:
+        raise typer.BadParameter(
+            "--until-alarm waits for an alarm, --healthy sees to it that none comes: give one",
+            param_hint="--until-alarm",
+        )
+    seconds = duration_of("--for", lasting)
     from mmindustry.daemon.demo import Wish, run_demo
 
     wish = Wish(
@@ -87,14 +93,3 @@ def _print(report: "Report", *, as_json: bool) -> None:
         print(json.dumps(facts))
     else:
         print("\n".join(f"{name}: {'-' if v is None else v}" for name, v in facts.items()))
-
-
-def _seconds(told: str) -> float | None:
-    from mmindustry.config.units import parse_duration
-
-    if not told:
-        return None
-    try:
-        return parse_duration(told)
-    except ValueError as error:
-        raise InputError(f"--for {told}: {error}; write it as 120s or 2m") from error

@@ -21,6 +21,7 @@ class Exit(IntEnum):
     PERMISSION = 77
     CONFIG = 78
     INTERRUPTED = 130
+    UNREAD = 141
     TERMINATED = 143
 
 
@@ -33,6 +34,7 @@ _OF_ERROR: tuple[tuple[type[errors.MmindustryError], Exit], ...] = (
     (errors.DependencyDown, Exit.UNAVAILABLE),
     (errors.MissingExtra, Exit.UNAVAILABLE),
     (errors.Busy, Exit.TRY_LATER),
+    (errors.NotWritable, Exit.CANNOT_CREATE),
 )
 _PERMISSION = {errno.EACCES, errno.EPERM}
 _CANNOT_CREATE = {errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
@@ -43,9 +45,17 @@ def exit_of(error: BaseException) -> Exit:
     for kind, code in _OF_ERROR:
         if isinstance(error, kind):
             return code
+    if isinstance(error, errors.ChildFailed):
+        return _of_child(error.exit_code)
     if isinstance(error, OSError):
         return _of_os_error(error)
     return Exit.FAILED if isinstance(error, errors.MmindustryError) else Exit.BUG
+
+
+def _of_child(code: int) -> Exit:
+    """Return a child's own code where it means something; a signal or a crash is `unavailable`."""
+    known = code in set(Exit) and Exit.BAD_DATA <= code <= Exit.CONFIG
+    return Exit(code) if known and code != Exit.BUG else Exit.UNAVAILABLE
 
 
 def _of_os_error(error: OSError) -> Exit:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmindustry.cli.config import read_settings
-from mmindustry.cli.exits import Exit
-from mmindustry.cli.options import AsJson, ConfigFile, DryRun
-from mmindustry.errors import InputError
+from mmindustry.cli.options import AsJson, ConfigFile, DryRun, speed_of
 
 if TYPE_CHECKING:
     from mmindustry.clock import Clock
@@ -41,8 +39,10 @@ def feed(
     """
     from mmindustry.clock import SystemClock
     from mmindustry.daemon.feeding import Wish, look_ahead, run_feed
+    from mmindustry.daemon.stop import Stop
 
-    wish = Wish(plan=plan, root=root, speed=_speed(speed))
+    wish = Wish(plan=plan, root=root, speed=speed_of("--speed", speed, least=1))
+    stop = Stop()
     settings = read_settings(file).settings
     if dry_run:
         report, sensors = look_ahead(settings, wish)
@@ -51,19 +51,10 @@ def feed(
             told = f"{sensor.modality:6} {sensor.source:24} {sensor.asset:40} every {every}"
             print(told, file=sys.stderr)
     else:
-        report = run_feed(settings, wish, _Progress(SystemClock()))
+        report = run_feed(settings, wish, progress=_Progress(SystemClock()), stop=stop)
     _print(report, as_json=as_json, dry_run=dry_run)
     if report.stopped:
-        raise typer.Exit(Exit.INTERRUPTED)
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        return float(text)
-    except ValueError as error:
-        raise InputError(f"--speed {text}: expected a number of at least 1, or max") from error
+        raise typer.Exit(stop.exit_code)
 
 
 class _Progress:

@@ -22,12 +22,16 @@ def ledger(file: ConfigFile = None, as_json: AsJson = False) -> None:
     Example: mmindustry ledger --json
     """
     from mmindustry.store.ledger import read_ledger
+    from mmindustry.stream.entry import count_held
 
-    database = database_of(read_settings(file).settings)
+    settings = read_settings(file).settings
+    database = database_of(settings)
     balances = read_ledger(database)
     database.close()
     if as_json:
         print(json.dumps({"balanced": _all_right(balances), "partitions": _rows(balances)}))
+    elif not balances:
+        print(_nothing(count_held(settings.stream)))
     else:
         print("\n".join(_lines(balances)))
     if not _all_right(balances):
@@ -66,8 +70,19 @@ def _lines(balances: "list[Balance]") -> list[str]:
     for balance in balances:
         name = f"{balance.partition}" + (f" (era {balance.era})" if balance.closed else "")
         counts = [getattr(balance, column) for column in _COLUMNS]
-        dropped = ", ".join(f"{n} {why}" for why, n in sorted(balance.dropped.items())) or "0"
+        dropped = ", ".join(f"{why} {n}" for why, n in sorted(balance.dropped.items()) if n) or "0"
         verdict = "" if balance.is_balanced else f"  DOES NOT BALANCE ({balance.difference:+d})"
         numbers = " ".join(f"{count:>13}" for count in counts)
         lines.append(f"{name:9} {numbers} {dropped:>13}{verdict}")
-    return lines if balances else ["nothing has been received yet"]
+    return lines
+
+
+def _nothing(held: int | None) -> str:
+    """Return what to do where no worker has read anything yet."""
+    told = "no worker has read anything yet"
+    carry = "`mmindustry run` (or `mmindustry worker`)"
+    if held is None:
+        return f"{told}, and the stream can't be reached now; once it is there, {carry} reads it"
+    if not held:
+        return f"{told}, and nothing waits in the log: send something, then start {carry}"
+    return f"{told}: {held} events wait in the log; {carry} carries them"

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -14,9 +14,17 @@ from typing_extensions import override
 import mmindustry
 from mmindustry.cli.exits import Exit, exit_of
 from mmindustry.cli.table import COMMANDS, Entry
+from mmindustry.cli.unread import leave_quietly
 from mmindustry.errors import MmindustryError
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+_HELP = """See, hear and read machines, and say which fault is coming.
+
+\b
+Examples:
+  mmindustry demo                    a whole plant on this machine, in a browser
+  mmindustry run -c mmindustry.yaml  the whole line on your own data
+"""
 _NATIVE_THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -35,6 +43,18 @@ class LazyGroup(TyperGroup):
         for entry in COMMANDS:
             stand_in = TyperCommand(entry.name, help=entry.help, rich_markup_mode=None)
             self.add_command(stand_in)
+
+    @override
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        """Return the context of a call; `--help` prints here."""
+        with leave_quietly():
+            return super().make_context(*given, **more)
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with leave_quietly():
+            return super().invoke(ctx)
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -97,12 +117,6 @@ def _root(
         typer.Option("--version", is_eager=True, callback=_show_version, help="Say the version."),
     ] = False,
 ) -> None:
-    r"""See, hear and read machines, and say which fault is coming.
-
-    \b
-    mmindustry demo                   a whole plant on this machine, in a browser
-    mmindustry run -c mmindustry.yaml  the whole line on your own data
-    """
     del version
     ctx.obj = "debug" if verbose else "warning" if quiet else None
 
@@ -110,7 +124,7 @@ def _root(
 def new_app() -> typer.Typer:
     """Return the root command."""
     app = _new_typer(cls=LazyGroup, no_args_is_help=True, name="mmindustry")
-    app.callback()(_root)
+    app.callback(help=_HELP)(_root)
     return app
 
 
@@ -125,8 +139,25 @@ def limit_native_threads(environment: MutableMapping[str, str]) -> None:
 
 
 def main() -> None:
-    """Run the command line and end the process with the code of `exits`."""
+    """Run the command line and end the process with the code of `exits`.
+
+    A reader that has seen enough (`| head`) is no error of ours: the command ends in silence, as
+    one that a shell ended by SIGPIPE.
+    """
     limit_native_threads(os.environ)
+    with leave_quietly():
+        try:
+            _run()
+        finally:
+            print(end="", flush=True)  # what waits there may be what nobody reads
+
+
+def _run() -> NoReturn:
+    """Run the command line.
+
+    Raises:
+        SystemExit: Always; with the code.
+    """
     try:
         new_app()(prog_name="mmindustry")
     except MmindustryError as error:
@@ -141,3 +172,4 @@ def main() -> None:
         traceback.print_exc()
         print("mmindustry: this is a bug; please report the lines above.", file=sys.stderr)
         sys.exit(Exit.BUG)
+    sys.exit(Exit.OK)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mmindustry.cli.config import read_settings
-from mmindustry.cli.options import ConfigFile, DryRun
-from mmindustry.errors import InputError
+from mmindustry.cli.options import ConfigFile, DryRun, duration_of, speed_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mmindustry.config.load import Loaded
+    from mmindustry.daemon.stop import Stop
     from mmindustry.simulate.plant import SimulatedPlant
 
 Story = Literal["plant", "demo", "healthy"]
@@ -48,9 +48,10 @@ def simulate(
     Example: mmindustry simulate --show equipment > equipment.yaml
     """
     from mmindustry.clock import SystemClock
+    from mmindustry.daemon.stop import Stop
 
     loaded = read_settings(file, {"telemetry.log_level": ctx.obj})
-    pace, until = _speed(speed), _until(lasting)
+    pace, until = speed_of("--speed", speed), duration_of("--for", lasting)
     plant = _plant(loaded, story, SystemClock().now())
     if show == "equipment":
         print(json.dumps(plant.equipment(), indent=1))
@@ -58,8 +59,12 @@ def simulate(
         for episode in plant.episodes(until or _MONTH_SECONDS):
             print(json.dumps(episode.document()))
     else:
-        sent = _play(loaded, plant, (pace, until), show=show, dry_run=dry_run)
-        print(f"{'would send' if dry_run else 'sent'} {sent} messages", file=sys.stderr)
+        stop = Stop()
+        sent = _play(loaded, plant, (pace, until), stop, show=show, dry_run=dry_run)
+        cut = "interrupted: " if stop.wanted() else ""
+        print(f"{cut}{'would send' if dry_run else 'sent'} {sent} messages", file=sys.stderr)
+        if stop.wanted():
+            raise typer.Exit(stop.exit_code)
 
 
 def _plant(loaded: "Loaded", story: Story, start: "datetime") -> "SimulatedPlant":
@@ -77,13 +82,14 @@ def _play(
     loaded: "Loaded",
     plant: "SimulatedPlant",
     pace: tuple[float | None, float | None],
+    stop: "Stop",
     *,
     show: Shown,
     dry_run: bool,
 ) -> int:
     """Play into the stream of the settings, or nowhere, until done, SIGTERM or Ctrl-C."""
     from mmindustry.clock import SystemClock
-    from mmindustry.daemon.stop import Stop, obey_signals
+    from mmindustry.daemon.stop import obey_signals
     from mmindustry.simulate.play import Nowhere, Play, run_simulation, truth_of
     from mmindustry.simulate.roads import Emission
     from mmindustry.stream.entry import open_publisher
@@ -92,7 +98,7 @@ def _play(
         if show == "messages":
             print(json.dumps(truth_of(emission), ensure_ascii=False), flush=True)
 
-    stop, clock = Stop(), SystemClock()
+    clock = SystemClock()
     obey_signals(stop, drain_seconds=10.0)
     play = Play(speed=pace[0], until_seconds=pace[1], told=told)
     if dry_run:
@@ -102,29 +108,3 @@ def _play(
         return run_simulation(plant, publisher, clock=clock, stop=stop, play=play)
     finally:
         publisher.close()
-
-
-def _speed(told: str) -> float | None:
-    if told == "max":
-        return None
-    try:
-        speed = float(told)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < float("inf"):
-        raise InputError(f"--speed {told}: give a number above 0, or max")
-    return speed
-
-
-def _until(told: str) -> float | None:
-    from mmindustry.config.units import parse_duration
-
-    if not told:
-        return None
-    try:
-        seconds = parse_duration(told)
-    except ValueError as error:
-        raise InputError(f"--for {told}: {error}") from error
-    if seconds <= 0:
-        raise InputError(f"--for {told}: give a time above 0, such as 90s")
-    return seconds

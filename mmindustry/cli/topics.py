@@ -58,6 +58,8 @@ def list_topics(file: ConfigFile = None, as_json: AsJson = False) -> None:
         lags = admin.lag(policy.reading.group, inputs)
     finally:
         admin.close()
+    if not as_json:
+        print(f"{'topic':24} {'part':>4} {'begin':>12} {'end':>12} {'lag':>10}")
     for name, layout in sorted(layouts.items()):
         for partition in range(layout.partitions):
             row = {

@@ -9,7 +9,8 @@ class RunPolicy:
     """Where a daemon keeps its files and how it ends."""
 
     data_dir: Path = Path("data")
-    """Folder of what mmindustry writes where no other place is set; made if missing."""
+    """Folder of what mmindustry writes, made if missing. The SQLite file, the local log, the
+    archive and the gateway's spool lie in it too, unless a place of their own is set."""
 
     drain_seconds: float = 10.0
     """Time from SIGTERM until a daemon gives up the step in hand, 1..25 seconds."""

@@ -1,14 +1,19 @@
 """Everything on one machine as one process tree."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmindustry.config.load import Loaded
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.life import living
+from mmindustry.daemon.places import make_data_dir, open_record
+from mmindustry.daemon.refusals import check_workers
 from mmindustry.daemon.supervise import Child, Family
-from mmindustry.errors import ConfigError, DependencyDown
+from mmindustry.errors import ConfigError
+from mmindustry.web.listen import require_free
 
-_SQLITE = "sqlite"
+_DASHBOARD = "dashboard"
+_MOST_PORT = 65_535
 
 
 def run_all(loaded: Loaded, file: Path | None) -> None:
@@ -19,29 +24,28 @@ def run_all(loaded: Loaded, file: Path | None) -> None:
         file: Where they came from; each child reads it again.
 
     Raises:
-        ConfigError: Several workers on SQLite.
-        DependencyDown: A child can't be kept alive.
+        ConfigError: Several workers on SQLite, or no room for the children's ports.
+        Busy: A port is taken (exit 75); nothing was started.
+        NotWritable: A folder takes no files (exit 73); nothing was started.
+        ChildFailed: A child can't be kept alive; its exit code is ours.
     """
     settings = loaded.settings
-    _check(settings)
+    check_workers(settings)
+    children = children_of(settings, file)
+    _require_ports(settings, children)
+    make_data_dir(settings)
+    open_record(settings).close()
     _make_topics(settings)
     with living("run", loaded) as life:
-        family = Family(
-            children_of(settings, file),
-            settings.run,
-            clock=life.clock,
-            log=life.log,
-        )
+        family = Family(children, settings.run, clock=life.clock, log=life.log)
         try:
             family.start()
             life.started()
             family.watch(life.stop, life.beat)
         finally:
             family.end()
-        if family.given_up:
-            raise DependencyDown(
-                f"{family.given_up} can't be kept alive; its last log lines say why"
-            )
+        if family.failed:
+            raise family.failed
 
 
 def children_of(settings: Settings, file: Path | None) -> list[Child]:
@@ -50,7 +54,7 @@ def children_of(settings: Settings, file: Path | None) -> list[Child]:
     names = [
         *(("worker", ("worker", *config)) for _ in range(settings.run.workers)),
         ("notifier", ("notifier", *config)),
-        ("dashboard", ("dashboard", *config)),
+        (_DASHBOARD, (_DASHBOARD, *config)),
     ]
     base = settings.telemetry.port
     return [
@@ -64,12 +68,19 @@ def _port(base: int, at: int) -> int:
     return base + at if base > 0 else base
 
 
-def _check(settings: Settings) -> None:
-    if settings.run.workers > 1 and settings.store.url.startswith(_SQLITE):
+def _require_ports(settings: Settings, children: Sequence[Child]) -> None:
+    """Refuse, before anything runs, ports that others hold: a child could only die of it."""
+    telemetry = settings.telemetry
+    most = _MOST_PORT - len(children)
+    if telemetry.port > most:
         raise ConfigError(
-            f"run.workers is {settings.run.workers}, but SQLite admits one worker; "
-            "set it to 1, or store.url to a PostgreSQL database"
+            f"telemetry.port is {telemetry.port}, and each child takes one of those that follow: "
+            f"set it to {most} or less, 0 for any, -1 for none"
         )
+    pages = [at for at, child in enumerate(children, start=1) if child.name != _DASHBOARD]
+    for at in (0, *pages):  # the tree's own, and a child's each that has no page of another kind
+        require_free(telemetry.host, _port(telemetry.port, at), "telemetry.port")
+    require_free(settings.dashboard.host, settings.dashboard.port, "dashboard.port")
 
 
 def _make_topics(settings: Settings) -> None:

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from mmindustry.config.load import Loaded
 from mmindustry.daemon.awaiting import await_record, beating
 from mmindustry.daemon.life import living
+from mmindustry.daemon.places import open_record
 from mmindustry.dashboard.app import create_app
 from mmindustry.store.archive import open_archive
-from mmindustry.store.database import open_database
 from mmindustry.store.registry import named_shards
 from mmindustry.web.serve import serve
 
@@ -26,7 +26,7 @@ def run_dashboard(loaded: Loaded, *, started: Callable[[str], None]) -> None:
     """
     with living("dashboard", loaded, pages=False) as life, ExitStack() as stack:
         settings = life.settings
-        database = open_database(settings.store)
+        database = open_record(settings)
         stack.callback(database.close)
         if not await_record(life, database):
             return

@@ -1,12 +1,9 @@
 """The demo: a simulated plant, the whole line and its dashboard on this machine, nothing kept."""
 
 import json
-import shutil
 import socket
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +13,7 @@ from mmindustry.clock import Clock
 from mmindustry.config.load import Loaded, load
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.life import Life, living
+from mmindustry.daemon.scratch import scratch_folder
 from mmindustry.daemon.supervise import Child, Family
 from mmindustry.errors import DependencyDown
 from mmindustry.simulate.play import Play, run_simulation
@@ -25,12 +23,16 @@ from mmindustry.store.queries.alarms import AlarmRow, list_alarms
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.schema import require_current
 from mmindustry.stream.entry import open_admin, open_publisher
+from mmindustry.web.listen import require_free
 
 if TYPE_CHECKING:
     from mmindustry.simulate.plant import SimulatedPlant
 
 _LOOK_SECONDS = 0.2
 _ALL_ALARMS = 500
+_HOST = "127.0.0.1"
+_DASHBOARD = "dashboard"
+_PREFIX = "mmindustry-demo-"
 WINDOW_SECONDS = 4
 
 
@@ -92,9 +94,11 @@ def run_demo(
         raised: Told each alarm as it comes.
 
     Raises:
-        DependencyDown: A part of the stack can't be kept alive.
+        Busy: The port asked for is taken; nothing was started.
+        ChildFailed: A part of the stack can't be kept alive.
     """
-    with _folder() as folder:
+    require_free(_HOST, wish.port, "--port")
+    with scratch_folder(_PREFIX) as folder:
         loaded = _settings(folder, wish)
         with living("demo", loaded, pages=False) as life:
             return _Demo(life, folder, wish, raised).run(ready)
@@ -130,8 +134,8 @@ class _Demo:
             player.join(timeout=10)
             family.end()
         report.seconds = self._life.clock.monotonic() - self._begun
-        if family.given_up:
-            raise DependencyDown(f"{family.given_up} can't be kept alive; see the log above")
+        if family.failed:
+            raise family.failed
         return report
 
     def _scenario(self) -> Scenario:
@@ -140,14 +144,11 @@ class _Demo:
 
     def _family(self, settings: Settings) -> Family:
         config = ("-c", str(self._folder / "mmindustry.yaml"))
-        quiet = ("-q",)
-        return Family(
-            [Child(name, (*quiet, name, *config)) for name in ("worker", "notifier", "dashboard")],
-            settings.run,
-            clock=self._life.clock,
-            log=self._life.log,
-            heard=False,
-        )
+        children = [
+            Child(name, ("-q", name, *config), sealed=True, output=self._folder / f"{name}.out")
+            for name in ("worker", "notifier", _DASHBOARD)
+        ]
+        return Family(children, settings.run, clock=self._life.clock, log=self._life.log)
 
     def _play(self, plant: "SimulatedPlant") -> None:
         """Send what the plant gives, in real time, until the demo ends."""
@@ -163,19 +164,25 @@ class _Demo:
 
     def _watch(self, family: Family, report: Report, ready: Callable[[str], None]) -> None:
         database = open_database(self._life.settings.store)
-        dashboard = self._life.settings.dashboard
         shown = False
         try:
             while not (self._life.stop.wait(_LOOK_SECONDS) or self._is_over(report)):
                 self._life.beat()
                 if not family.attend():
                     return
-                if not shown and _answers(dashboard.host, dashboard.port):
+                url = "" if shown else self._url()
+                if url:
                     shown = True
-                    ready(f"http://{dashboard.host}:{dashboard.port}/")
+                    ready(url)
                 self._look(database, report)
         finally:
             database.close()
+
+    def _url(self) -> str:
+        """Return what our own dashboard printed once it answered; empty before that."""
+        printed = self._folder / f"{_DASHBOARD}.out"
+        text = printed.read_text() if printed.exists() else ""
+        return text.splitlines()[0] + "/" if "\n" in text else ""
 
     def _is_over(self, report: Report) -> bool:
         if self._wish.until_alarm and report.alarms:
@@ -204,23 +211,13 @@ class _Demo:
         )
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="mmindustry-demo-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _settings(folder: Path, wish: Wish) -> Loaded:
     """Write the demo's settings where its processes read them, and return them."""
     document: dict[str, Any] = {
         "config_version": 1,
         "run": {"data_dir": str(folder), "drain_seconds": 8},
-        "stream": {"local": {"folder": str(folder / "stream")}},
-        "store": {"url": f"sqlite:///{folder / 'mmindustry.db'}", "synchronous": "normal"},
-        "archive": {"url": str(folder / "archive"), "shard_seconds": 5, "free_bytes": 0},
+        "store": {"synchronous": "normal"},
+        "archive": {"shard_seconds": 5, "free_bytes": 0},
         "windowing": {
             "name": f"tumbling-{WINDOW_SECONDS}s",
             "length_seconds": WINDOW_SECONDS,
@@ -230,7 +227,7 @@ def _settings(folder: Path, wish: Wish) -> Loaded:
         },
         "alerting": {"k": 2, "n": 3},
         "record": {"alarm_channels": ["mm.alarms"]},
-        "dashboard": {"port": wish.port or _free_port(), "title": "demo"},
+        "dashboard": {"host": _HOST, "port": wish.port or _free_port(), "title": "demo"},
         "telemetry": {"port": -1, "log_level": "warning"},
     }
     file = folder / "mmindustry.yaml"
@@ -261,13 +258,5 @@ def _prepare(settings: Settings, plant: "SimulatedPlant", folder: Path, clock: C
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def _answers(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=0.2):
-            return True
-    except OSError:
-        return False

@@ -6,6 +6,7 @@ from datetime import UTC
 from sqlalchemy import func, select, text
 
 from mmindustry.daemon.finding import Check, Finding, Patient, Verdict
+from mmindustry.daemon.places import record_is_in_data_dir
 from mmindustry.store.database import Database, open_database, told_plainly
 from mmindustry.store.schema import HEAD, current
 
@@ -15,8 +16,10 @@ _FAIL_SKEW_SECONDS = 5.0
 
 def check_database(patient: Patient) -> Iterator[Finding]:
     """Out of reach, empty, old, or as it should be; then whether it can be written."""
-    database = open_database(patient.settings.store)
+    database = Database(patient.settings.store)
     if database.path is not None and not database.path.exists():
+        if not record_is_in_data_dir(patient.settings):
+            open_database(patient.settings.store)
         yield Finding("database", Verdict.OK, f"{database.path} will be made at the first start")
         return
     try:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from mmindustry.clock import SystemClock
 from mmindustry.config.settings import Settings
+from mmindustry.daemon.places import open_record
 from mmindustry.daemon.stop import Stop, obey_signals
 from mmindustry.domain import AssetCard, Sensor
 from mmindustry.gateway.feed import FeedReport, Outlets, feed, survey
 from mmindustry.gateway.plan import Plan
 from mmindustry.gateway.plan_file import read_plan
 from mmindustry.gateway.policy import FeedPolicy
-from mmindustry.store.database import Database, open_database
+from mmindustry.store.database import Database
 from mmindustry.store.plant import register_assets
 from mmindustry.store.schema import require_current
 from mmindustry.stream.admin import specs_of
@@ -40,8 +41,10 @@ class Wish:
         return read_plan(self.plan), self.root or self.plan.parent
 
 
-def run_feed(settings: Settings, wish: Wish, progress: Callable[[FeedReport], None]) -> FeedReport:
-    """Register the plan's sources and send their events; SIGINT and SIGTERM end it early.
+def run_feed(
+    settings: Settings, wish: Wish, *, progress: Callable[[FeedReport], None], stop: Stop
+) -> FeedReport:
+    """Register the plan's sources and send their events; SIGINT and SIGTERM end it by `stop`.
 
     The topics of a local log are made where they are missing; those of Kafka are made by
     `mmindustry topics create`.
@@ -52,9 +55,9 @@ def run_feed(settings: Settings, wish: Wish, progress: Callable[[FeedReport], No
         PublishRefused: A topic is missing, or takes no message of that size.
     """
     plan, root = wish.read()
-    clock, stop = SystemClock(), Stop()
+    clock = SystemClock()
     with ExitStack() as stack:
-        database = open_database(settings.store)
+        database = open_record(settings)
         stack.callback(database.close)
         require_current(database)
         _make_topics(settings)

@@ -16,6 +16,7 @@ from mmindustry.clock import Clock, SystemClock
 from mmindustry.config.load import Loaded
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.stop import Stop, die_with_parent, obey_signals
+from mmindustry.errors import MmindustryError
 from mmindustry.telemetry.health import Health, Systemd, Watch
 from mmindustry.telemetry.logs import adopt_library_logs, make_default, open_log
 from mmindustry.telemetry.metrics import Metrics
@@ -57,6 +58,8 @@ class Life:
 def living(name: str, loaded: Loaded, *, pages: bool = True) -> Iterator[Life]:
     """Return a daemon's surroundings: signals obeyed, crashes traced, health told.
 
+    An error of ours is expected: it passes untraced, and ends the command as one plain line.
+
     Args:
         name: `worker`, `notifier` ...; a bounded set, also a metric label.
         loaded: The settings and the texts to mask.
@@ -74,6 +77,9 @@ def living(name: str, loaded: Loaded, *, pages: bool = True) -> Iterator[Life]:
     watch = _watch(life)
     try:
         yield life
+    except MmindustryError as error:  # the command tells it in one plain line
+        life.stop.request(error.code)
+        raise
     except Exception:
         life.log.exception("daemon_crashed", daemon=name)
         raise

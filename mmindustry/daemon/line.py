@@ -100,17 +100,19 @@ def open_line(life: Life, stack: ExitStack) -> OpenLine:
     )
     assembler = Assembler(settings.windowing)
     verbs = _verbs(life, mind, marker, assembler=assembler, outside=outside)
+    registry = RegistryWatch(
+        partial(read_registry, database, patience, settings.stream.topics.partitions),
+        assembler.register,
+        clock=life.clock,
+    )
+    verbs = replace(verbs, decode=registry.introducing(verbs.decode))
     _settle()
     return OpenLine(
         pipeline=Pipeline(outside, verbs),
         source=source,
         dead_letters=dead_letters,
         assembler=assembler,
-        registry=RegistryWatch(
-            partial(read_registry, database, patience, settings.stream.topics.partitions),
-            assembler.register,
-            clock=life.clock,
-        ),
+        registry=registry,
     )
 
 

@@ -8,11 +8,11 @@ from mmindustry.config.load import Loaded
 from mmindustry.daemon.awaiting import await_record
 from mmindustry.daemon.housekeeping import Housekeeper, keep_house
 from mmindustry.daemon.life import Life, living
+from mmindustry.daemon.places import open_record
 from mmindustry.errors import Fenced
 from mmindustry.notify.outbox import Count, run_notifier
 from mmindustry.notify.ways import make_notifiers
 from mmindustry.ports import Notifier
-from mmindustry.store.database import open_database
 from mmindustry.store.outbox import SqlOutbox
 from mmindustry.store.retry import Patience
 from mmindustry.stream.entry import open_publisher
@@ -25,7 +25,7 @@ def run_notifying(loaded: Loaded) -> None:
         Busy: Another notifier holds the SQLite database (exit 75).
     """
     with living("notifier", loaded) as life, ExitStack() as stack:
-        database = open_database(life.settings.store)
+        database = open_record(life.settings)
         stack.callback(database.close)
         lock = database.lock("notifier")
         if lock is not None:

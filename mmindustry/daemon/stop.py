@@ -11,16 +11,28 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Stop:
-    """A request to end, made once, waited on by every loop."""
+    """A request to end, made once, waited on by every loop.
+
+    `signal` is the number of the signal that made it, 0 where none did.
+    """
 
     def __init__(self) -> None:
         self.event = threading.Event()
         self.reason = ""
+        self.signal = 0
 
     def request(self, reason: str) -> None:
         """Ask every loop to end."""
         self.reason = self.reason or reason
         self.event.set()
+
+    @property
+    def exit_code(self) -> int:
+        """The code of a command that a signal cut short, as shells count: 130 SIGINT, 143 SIGTERM.
+
+        A daemon that drained has done what it was asked: its code is 0, not this one.
+        """
+        return 128 + self.signal if self.signal else 0
 
     def wanted(self) -> bool:
         """Return whether the end was asked for."""
@@ -36,6 +48,8 @@ def obey_signals(
 ) -> None:
     """Let SIGTERM and SIGINT end this process: the first drains, the second ends it at once.
 
+    So does SIGHUP, the end of the terminal, unless `nohup` has it ignored.
+
     A drain that takes longer than `drain_seconds` is cut off: whatever the step in hand has not
     committed is done anew by the next owner, so cutting loses nothing.
     """
@@ -44,6 +58,7 @@ def obey_signals(
         if stop.wanted():
             leave(128 + number)
             return
+        stop.signal = number
         stop.request(signal.Signals(number).name)
         timer = threading.Timer(drain_seconds, leave, args=(128 + number,))
         timer.daemon = True
@@ -51,6 +66,8 @@ def obey_signals(
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, on_signal)
 
 
 def die_with_parent(parent: int) -> None:

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
@@ -14,21 +16,33 @@ from mmindustry.clock import Clock
 from mmindustry.config.policy import RunPolicy
 from mmindustry.daemon.life import PARENT
 from mmindustry.daemon.stop import Stop
+from mmindustry.errors import ChildFailed
 
 _LOOK_SECONDS = 0.2
 _LIMIT_WINDOW_SECONDS = 600.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
-_CONFIG_EXIT = 78  # a child that refuses its settings will refuse them again
+_OURS = "MMINDUSTRY"
+_HOPELESS = frozenset((2, 64, 65, 66, 67, 68, 72, 73, 75, 76, 77, 78))
+"""Exit codes (sysexits.h, and click's 2 for usage) by which a child says that it would end the same
+way again: wrong settings or data, a place it can't write, a port or lock that another holds. The
+rest (69 a service is away, 70 a bug, 71 and 74 the system, 1, any signal) may pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One process to run: a name for logs, the words after `mmindustry`, settings of its own."""
+    """One process to run.
+
+    `name` is for logs; `arguments` are the words after `mmindustry`; `environment` holds variables
+    of its own. `sealed`: it knows no setting and no secret but what its arguments and `environment`
+    give it. `output` is the file that takes what it prints on stdout; None = our own stdout.
+    """
 
     name: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    sealed: bool = False
+    output: Path | None = None
 
 
 class Family:
@@ -41,16 +55,13 @@ class Family:
         *,
         clock: Clock,
         log: FilteringBoundLogger,
-        heard: bool = True,
     ) -> None:
-        """Take the children in; `heard`: what they print on stdout is shown."""
         self._limit = policy.restart_limit
         self._drain = policy.drain_seconds
         self._clock = clock
         self._log = log
-        self._stdout = None if heard else subprocess.DEVNULL
         self._members = [_Member(child) for child in children]
-        self.given_up = ""
+        self.failed: ChildFailed | None = None
 
     def start(self) -> None:
         """Start every child."""
@@ -72,7 +83,7 @@ class Family:
         while not stop.wait(_LOOK_SECONDS):
             beat()
             if not self.attend():
-                stop.request(f"{self.given_up} can't be kept alive")
+                stop.request(str(self.failed))
 
     def end(self) -> None:
         """Ask every child to drain, wait, and kill what is left after that."""
@@ -93,14 +104,16 @@ class Family:
         return {m.child.name: m.running.pid for m in self._members if m.running}
 
     def _spawn(self, member: "_Member") -> None:
-        member.running = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            [sys.executable, "-m", "mmindustry", *member.child.arguments],
-            env={**os.environ, **member.child.environment, PARENT: str(os.getpid())},
-            stdin=subprocess.DEVNULL,
-            stdout=self._stdout,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends us in order
-        )
-        self._log.info("child_started", child=member.child.name, pid=member.running.pid)
+        child = member.child
+        with ExitStack() as stack:
+            member.running = subprocess.Popen(  # noqa: S603 - our own program, no shell
+                [sys.executable, "-m", "mmindustry", *child.arguments],
+                env=environment_of(child, os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=stack.enter_context(child.output.open("ab")) if child.output else None,
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends us in order
+            )
+        self._log.info("child_started", child=child.name, pid=member.running.pid)
 
     def _bury(self, member: "_Member") -> bool:
         code = member.running.returncode if member.running else 0
@@ -110,11 +123,25 @@ class Family:
         recent = [death for death in member.deaths if now - death < _LIMIT_WINDOW_SECONDS]
         pause = min(_FIRST_PAUSE_SECONDS * 2 ** (len(recent) - 1), _LONGEST_PAUSE_SECONDS)
         member.due = now + pause
-        self._log.error("child_died", child=member.child.name, exit=code, again_in_seconds=pause)
-        if len(recent) >= self._limit or code == _CONFIG_EXIT:
-            self.given_up = member.child.name
+        told = {} if code in _HOPELESS else {"again_in_seconds": pause}
+        self._log.error("child_died", child=member.child.name, exit=code, **told)
+        if len(recent) >= self._limit or code in _HOPELESS:
+            self.failed = ChildFailed(member.child.name, code)
             return False
         return True
+
+
+def environment_of(child: Child, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return a child's variables: what this process has, the child's own over it.
+
+    A sealed child gets none of ours, and an empty folder of credentials: no secret of this machine
+    may change where it writes or whom it tells.
+    """
+    given = dict(inherited)
+    if child.sealed:
+        given = {name: text for name, text in given.items() if not name.startswith(_OURS)}
+        given["CREDENTIALS_DIRECTORY"] = ""
+    return {**given, **child.environment, PARENT: str(os.getpid())}
 
 
 @dataclass(slots=True)

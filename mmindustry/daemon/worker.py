@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from mmindustry.config.load import Loaded
 from mmindustry.daemon.life import Life, living
 from mmindustry.daemon.line import OpenLine, open_line
+from mmindustry.daemon.places import make_data_dir
 from mmindustry.errors import Fenced
 
 _COUNT_SECONDS = 10.0
@@ -15,9 +16,11 @@ def run_worker(loaded: Loaded) -> None:
 
     Raises:
         Busy: Another worker holds the SQLite database (exit 75).
+        NotWritable: `run.data_dir` takes no files (exit 73).
         ConfigError: The settings don't fit the bundle or this machine (exit 78).
     """
     _one_native_thread()
+    make_data_dir(loaded.settings)
     with living("worker", loaded) as life, ExitStack() as stack:
         try:
             line = open_line(life, stack)

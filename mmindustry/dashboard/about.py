@@ -7,7 +7,12 @@ from fastapi.responses import HTMLResponse, Response
 
 from mmindustry.dashboard.desk import Desk, Visitor
 from mmindustry.store.queries.alarms import count_active
-from mmindustry.store.queries.models import list_assignments, list_bundles, list_partitions
+from mmindustry.store.queries.models import (
+    list_assignments,
+    list_bundles,
+    list_partitions,
+    recent_bundles,
+)
 from mmindustry.telemetry.metrics import Metrics
 from mmindustry.telemetry.pages import answer
 from mmindustry.web.guard import OPEN_PATHS
@@ -31,7 +36,14 @@ def about_page(visit: Visitor) -> HTMLResponse:
         bundles = list_bundles(connection)
         assignments = list_assignments(connection, visit.scope)
         partitions = list_partitions(connection)
-    return visit.page("about.html", bundles=bundles, assignments=assignments, partitions=partitions)
+        serving = recent_bundles(connection)
+    return visit.page(
+        "about.html",
+        bundles=bundles,
+        assignments=assignments,
+        partitions=partitions,
+        serving=serving,
+    )
 
 
 @router.get("/api/v1/status")
@@ -48,7 +60,7 @@ def _told(request: Request) -> Response:
     url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     said = answer(url, desk.health, metrics.registry)
     if said is None:
-        raise Problem(404, "there is no such page")
+        raise Problem(404, "there is no such page", key="refused.no_page")
     status, kind, body = said
     return Response(body, status, media_type=kind)
 

@@ -11,14 +11,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmindustry.alerting.lifecycle import Act
-from mmindustry.dashboard.desk import Visit, Visitor
+from mmindustry.dashboard.desk import IdempotencyKey, Visit, Visitor
 from mmindustry.dashboard.evidence import tell_evidence
 from mmindustry.dashboard.forms import Identity, Said
+from mmindustry.dashboard.show import local
 from mmindustry.dashboard.shown import AlarmView, show_alarm
 from mmindustry.store.operators import Answer, ChangedMeanwhile, answer_alarm
 from mmindustry.store.queries.alarms import AlarmDetail, TransitionRow, read_alarm
 from mmindustry.store.queries.plant import read_names
-from mmindustry.web.problem import Problem
 
 router = APIRouter()
 
@@ -57,7 +57,7 @@ def _find(visit: Visit, alarm_id: str) -> AlarmDetail:
     with visit.read() as connection:
         detail = read_alarm(connection, visit.scope, alarm_id)
     if detail is None:
-        raise Problem(404, "there is no such alarm")
+        raise visit.refusal(404, "no_alarm")
     return detail
 
 
@@ -67,11 +67,13 @@ def alarm_page(visit: Visitor, id: AlarmId) -> HTMLResponse:  # noqa: A002 - the
     detail = _find(visit, id)
     with visit.read() as connection:
         names = read_names(connection, visit.scope, of_assets=[detail.alarm.asset])
+    alarm = show_alarm(detail.alarm, visit.desk.clock.now())
+    zone = names.zone(alarm.asset)
     return visit.page(
         "alarm.html",
-        alarm=show_alarm(detail.alarm, visit.desk.clock.now()),
-        told=tell_evidence(detail.evidence or {}, visit.words),
-        trail=_trail(visit, detail),
+        alarm=alarm,
+        told=tell_evidence(detail.evidence or {}, visit.words, alarm=alarm, zone=zone),
+        trail=_trail(visit, detail, zone),
         names=names,
     )
 
@@ -85,14 +87,14 @@ def read_one_alarm(visit: Visitor, id: AlarmId, response: Response) -> AlarmDocu
     return AlarmDocument(view, detail.evidence, detail.transitions)
 
 
-def _trail(visit: Visit, detail: AlarmDetail) -> list[Step]:
+def _trail(visit: Visit, detail: AlarmDetail, zone: str) -> list[Step]:
     """Return both trails as one: (when, who, what, text); the worker's steps at event time."""
     words = visit.words
     steps: list[Step] = [
         (step.at, "", words.code("change", step.change), "") for step in detail.transitions
     ]
     for action in detail.alarm.actions:
-        until = f" – {action.until.isoformat(timespec='minutes')}" if action.until else ""
+        until = f" – {local(action.until, zone, seconds=False)}" if action.until else ""
         what = words.code("action", action.action) + until
         steps.append((action.at, action.author, what, action.comment))
     return sorted(steps, key=lambda step: step[0])
@@ -110,19 +112,24 @@ def answer_page(visit: Visitor, form: Annotated[AnswerForm, Form()]) -> Redirect
 def answer_program(
     visit: Visitor,
     form: AnswerForm,
+    *,
     if_match: Annotated[str, Header(max_length=40)] = "",
     x_form_token: Annotated[str, Header(max_length=200)] = "",
+    key: IdempotencyKey = "",
 ) -> AlarmDocument:
     """Write an operator's answer and return the alarm as it then is.
 
     `If-Match` (or `version`) names the version that was seen; where another answer came first the
-    reply is 412 and names its author. The same answer sent twice is written once.
+    reply is 412 and names its author. The same answer sent twice is written once; sent again
+    under its `Idempotency-Key` it is written once even where others answered meanwhile.
     """
     visit.admit(x_form_token or form.token)
     seen = if_match.strip().removeprefix("W/").strip('"')
     if seen and not (seen.isdecimal() and int(seen) < _INTEGERS):
-        raise Problem(412, "If-Match must be the ETag of the alarm")
-    _answer(visit, form, int(seen) if seen else form.version)
+        raise visit.refusal(412, "if_match")
+    if not visit.is_repeat(key, form):
+        _answer(visit, form, int(seen) if seen else form.version)
+        visit.desk.repeats.note(visit.principal.name, key, form)
     detail = _find(visit, form.id)
     view = show_alarm(detail.alarm, visit.desk.clock.now())
     return AlarmDocument(view, detail.evidence, detail.transitions)
@@ -130,6 +137,8 @@ def answer_program(
 
 def _answer(visit: Visit, form: AnswerForm, version: int) -> None:
     now = visit.desk.clock.now()
+    if form.action is Act.COMMENT and not form.comment.strip():
+        raise visit.refusal(422, "comment_empty")
     until = now + timedelta(minutes=form.minutes) if form.action is Act.SHELVE else None
     answer = Answer(
         alarm_id=form.id,
@@ -144,6 +153,6 @@ def _answer(visit: Visit, form: AnswerForm, version: int) -> None:
         with visit.write() as connection:
             written = answer_alarm(connection, visit.scope, answer)
     except ChangedMeanwhile as error:
-        raise Problem(412, str(error)) from error
+        raise visit.refusal(412, "changed_meanwhile", winner=error.winner) from error
     if written is None:
-        raise Problem(404, "there is no such alarm")
+        raise visit.refusal(404, "no_alarm")

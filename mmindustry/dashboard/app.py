@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope as AsgiScope
@@ -14,10 +14,11 @@ from typing_extensions import override
 from mmindustry import __version__
 from mmindustry.clock import Clock
 from mmindustry.dashboard import about, alarms, live, media, plant, series, windows
-from mmindustry.dashboard.desk import Desk, make_templates, visit
+from mmindustry.dashboard.desk import Desk, check_visit, make_templates, visit
 from mmindustry.dashboard.forms import FormTokens
 from mmindustry.dashboard.lists import make_lists
 from mmindustry.dashboard.policy import DashboardPolicy
+from mmindustry.dashboard.repeats import Repeats
 from mmindustry.dashboard.words import load_words
 from mmindustry.errors import DependencyDown
 from mmindustry.ports import Archive
@@ -32,6 +33,10 @@ from mmindustry.web.problem import ProblemDocument, install_problems, problem_js
 
 _STALL_SECONDS = 30.0
 _ASSET_SECONDS = 86_400
+_NOT_UNDERSTOOD = {
+    "description": "The query holds a key or a value that is not known here",
+    "content": {"application/problem+json": {"schema": {"type": "object"}}},
+}
 
 
 class _Assets(StaticFiles):
@@ -74,6 +79,8 @@ def create_app(
         openapi_url="/api/openapi.json",
         lifespan=_lifespan,
         redirect_slashes=False,
+        dependencies=[Depends(check_visit)],
+        responses={400: _NOT_UNDERSTOOD},
     )
     app.state.desk = Desk(
         database=database,
@@ -84,6 +91,7 @@ def create_app(
         words=load_words(),
         templates=make_templates(),
         tokens=FormTokens(policy.form_secret),
+        repeats=Repeats(clock),
     )
     app.state.health = health
     app.state.metrics = metrics

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from mmindustry.clock import Clock
 from mmindustry.dashboard import show
 from mmindustry.dashboard.forms import FormTokens
 from mmindustry.dashboard.policy import DashboardPolicy
+from mmindustry.dashboard.repeats import Repeats
 from mmindustry.dashboard.words import LANGUAGES, Words, choose_language
 from mmindustry.errors import InputError
 from mmindustry.ports import Archive
@@ -22,9 +24,10 @@ from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.queries.alarms import count_active
 from mmindustry.store.queries.scope import Scope
 from mmindustry.telemetry.health import Health
-from mmindustry.web.access import Principal
+from mmindustry.web.access import LOCAL, Principal
 from mmindustry.web.policy import Role
 from mmindustry.web.problem import Problem
+from mmindustry.web.query import check_query
 
 THEMES = ("auto", "light", "dark")
 _YEAR_SECONDS = 365 * 86_400
@@ -42,6 +45,7 @@ class Desk:
     words: Mapping[str, Words]
     templates: Environment
     tokens: FormTokens
+    repeats: Repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,19 @@ class Visit:
         try:
             return self.scope.narrowed(path.strip("/"))
         except InputError as error:
-            raise Problem(404, "there is no such place") from error
+            raise self.refusal(404, "no_place") from error
+
+    def refusal(self, status: int, reason: str, *, code: str = "", **values: object) -> Problem:
+        """Return a problem that programs get in English and people in their language."""
+        key = f"refused.{reason}"
+        english = self.desk.words["en"](key, **values)
+        return Problem(status, english, code=code, key=key, values=values)
+
+    @property
+    def who(self) -> str:
+        """The name of the one who asks, for a page; everyone local is not called by a name."""
+        local = self.principal is LOCAL
+        return self.words("person.local") if local else self.principal.name
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -124,6 +140,17 @@ class Visit:
         with self.read() as connection:
             return count_active(connection, self.scope)
 
+    def is_repeat(self, key: str, body: BaseModel) -> bool:
+        """Return whether `body` was done under this `Idempotency-Key` before.
+
+        Raises:
+            Problem: 422, the key was used for something else.
+        """
+        known = self.desk.repeats.known(self.principal.name, key, body)
+        if known is None:
+            raise self.refusal(422, "key_reused", code="key_reused")
+        return known
+
     def admit(self, token: str) -> None:
         """Let a change through.
 
@@ -131,10 +158,10 @@ class Visit:
             Problem: 403, a viewer asks, or the form's token is missing, foreign or old.
         """
         if not self.may_answer:
-            raise Problem(403, "your access only lets you look; ask for the role operator")
+            raise self.refusal(403, "viewer")
         fits = self.desk.tokens.fits(token, self.principal.name, self.desk.clock.now())
         if not (self.principal.bearer or fits):
-            raise Problem(403, "this form is too old or not ours; reload the page and try again")
+            raise self.refusal(403, "old_form")
 
 
 def make_templates() -> Environment:
@@ -148,6 +175,7 @@ def make_templates() -> Environment:
     )
     filters: dict[str, Callable[..., object]] = {
         "visible": show.visible,
+        "breakable": show.breakable,
         "plain": show.plain,
         "coded": show.coded,
         "stamp": show.stamp,
@@ -176,6 +204,14 @@ def visit(request: Request) -> Visit:
     principal: Principal = request.state.principal
     return Visit(desk, request, principal, desk.words[language], str(theme))
 
+
+def check_visit(request: Request) -> None:
+    """Refuse a query that its page does not understand; every route of the dashboard asks."""
+    check_query(request, {"lang": tuple(LANGUAGES), "theme": THEMES})
+
+
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
+"""The argument type of a route that does nothing twice under one key."""
 
 Visitor = Annotated[Visit, Depends(visit)]
 """The argument type of a route that wants its visit."""

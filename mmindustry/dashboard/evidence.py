@@ -1,9 +1,12 @@
 """What an alarm rests on, put into words: bars for shares, facts for all else."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from mmindustry.dashboard.show import duration, json_text, number, percent, surprise
+from mmindustry.dashboard.show import duration, json_text, local, number, percent, surprise
+from mmindustry.dashboard.shown import AlarmView
 from mmindustry.dashboard.words import Words
 
 _TOP = 6
@@ -16,6 +19,8 @@ _FAMILIES = {
     "product": "product",
 }
 """Parts of the evidence that are numbers by name -> the words for their names."""
+
+_RULE = re.compile(r"\A(?P<k>\d+) of (?P<n>\d+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,16 @@ class Told:
     facts: tuple[tuple[str, str], ...]
 
 
-def tell_evidence(evidence: Mapping[str, object], words: Words) -> Told:
-    """Return plain JSON evidence in words; what is not known by name is told as a fact."""
+def tell_evidence(
+    evidence: Mapping[str, object], words: Words, *, alarm: AlarmView, zone: str
+) -> Told:
+    """Return an alarm's plain JSON evidence in words, its times in `zone`.
+
+    What is not known by name is told as a fact; a limit is told where it is one of probability.
+    """
+    hides = set() if alarm.probability is not None else {"threshold"}
+    if alarm.source:
+        hides.add("source")  # the page names it already
     parts: list[Bars] = []
     facts: list[tuple[str, str]] = []
     for key, value in evidence.items():
@@ -54,8 +67,8 @@ def tell_evidence(evidence: Mapping[str, object], words: Words) -> Told:
         title = words.code("evidence", key)
         if key in _FAMILIES and numbers:
             parts.append(_bars(key, title, numbers, words))
-        elif value not in (None, "", [], {}):
-            facts.append((title, _fact(key, value, words)))
+        elif key not in hides and value not in (None, "", [], {}):
+            facts.append((title, _fact(key, value, words, (alarm.asset, zone))))
     return Told(tuple(parts), tuple(facts))
 
 
@@ -95,13 +108,35 @@ def _measure(key: str, value: float, most: float) -> tuple[float, str]:
     return min(1.0, max(0.0, value)), percent(value)
 
 
-def _fact(key: str, value: object, words: Words) -> str:
-    if key.endswith("_seconds") and isinstance(value, list):
-        return " … ".join(duration(float(one)) for one in value)
-    if key == "findings" and isinstance(value, list):
-        return ", ".join(
-            f"{words.code('finding', str(code))} {source}" for code, source in _pairs(value)
-        )
+def _fact(key: str, value: object, words: Words, place: tuple[str, str]) -> str:
+    asset, zone = place
+    match key, value:
+        case ("started" | "ended", str()):
+            told = _moment(value, zone)
+        case ("threshold", float()):
+            told = percent(value)
+        case ("rule", str()) if counts := _RULE.match(value):
+            told = words("evidence.rule_counts", k=counts["k"], n=counts["n"])
+        case ("findings", list()):
+            told = ", ".join(
+                f"{words.code('finding', str(code))} {str(source).removeprefix(asset + '/')}"
+                for code, source in _pairs(value)
+            )
+        case ("remaining_life_seconds", list()):
+            told = " … ".join(duration(float(one)) for one in value)
+        case _:
+            told = _other_fact(value, words)
+    return told
+
+
+def _moment(value: str, zone: str) -> str:
+    try:
+        return local(datetime.fromisoformat(value), zone)
+    except ValueError:
+        return value
+
+
+def _other_fact(value: object, words: Words) -> str:
     if isinstance(value, Mapping):
         told = (
             f"{words.code('modality', str(name))}: {_plain(v, words)}" for name, v in value.items()

@@ -10,12 +10,20 @@ from sqlalchemy import Connection
 
 from mmindustry.dashboard.desk import Visit, Visitor
 from mmindustry.dashboard.sheets import write_csv
+from mmindustry.errors import InputError
 from mmindustry.store.queries.page import Page
 from mmindustry.store.queries.plant import read_names
 from mmindustry.store.queries.scope import Scope
 
 Cursor = Annotated[str | None, Query(max_length=1024, description="cursor of the page before")]
-Under = Annotated[str, Query(max_length=200, description="path prefix: site/area/line/asset")]
+Under = Annotated[
+    str,
+    Query(
+        max_length=200,
+        pattern=r"^(/?[a-z0-9-]+(/[a-z0-9-]+){0,3}/?)?$",
+        description="path prefix: site/area/line/asset",
+    ),
+]
 Active = Annotated[bool, Query(description="only those that last")]
 
 
@@ -63,7 +71,7 @@ def add_listing(router: APIRouter, listing: Listing) -> None:
     ) -> Page[Any]:
         ask = Ask(visit.under(under), active, after, visit.desk.policy.page_rows)
         with visit.read() as connection:
-            return listing.fetch(visit, connection, ask)
+            return _fetch(visit, listing, connection, ask)
 
     def as_csv(visit: Visitor, under: Under = "", active: Active = default) -> Response:
         return _sheet(visit, listing, Ask(visit.under(under), active, None, 0))
@@ -97,9 +105,8 @@ def _page(
 ) -> HTMLResponse:
     scope = visit.under(under)
     with visit.read() as connection:
-        found = listing.fetch(
-            visit, connection, Ask(scope, active, after, visit.desk.policy.page_rows)
-        )
+        ask = Ask(scope, active, after, visit.desk.policy.page_rows)
+        found = _fetch(visit, listing, connection, ask)
         names = read_names(connection, visit.scope)
     keep = _kept(listing, under, active=active)
     query = "?" + "&".join(f"{key}={value}" for key, value in keep.items() if value)
@@ -119,6 +126,18 @@ def _page(
         keep=keep,
         query=query if len(query) > 1 else "",
     )
+
+
+def _fetch(visit: Visit, listing: Listing, connection: Connection, ask: Ask) -> Page[Any]:
+    """Return the rows that are asked for; a cursor of another list is refused.
+
+    Raises:
+        Problem: 400, `after` is no cursor of this list.
+    """
+    try:
+        return listing.fetch(visit, connection, ask)
+    except InputError as error:
+        raise visit.refusal(400, "cursor") from error
 
 
 def _kept(listing: Listing, under: str, *, active: bool) -> Mapping[str, str]:

@@ -13,10 +13,10 @@ from mmindustry.store.queries.alarms import list_alarms
 from mmindustry.store.queries.models import LabelRow, list_labels
 from mmindustry.store.queries.overview import read_overview
 from mmindustry.store.queries.page import Page
-from mmindustry.store.queries.plant import SensorRow, list_assets, list_sensors
+from mmindustry.store.queries.plant import list_assets
+from mmindustry.store.queries.sensors import SensorRow, list_sensors
 from mmindustry.store.queries.trouble import DeadLetterRow, GapRow, list_dead_letters, list_gaps
 from mmindustry.store.queries.windows import WindowRow, list_windows
-from mmindustry.web.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ def _strangers(_visit: Visit, connection: Connection, ask: Ask) -> Page[Stranger
     return Page(rows, page.next)
 
 
-def _windows(_visit: Visit, connection: Connection, ask: Ask) -> Page[WindowRow]:
+def _windows(visit: Visit, connection: Connection, ask: Ask) -> Page[WindowRow]:
     if ask.scope.prefix.count("/") != 3:  # noqa: PLR2004 - site/area/line/asset
-        raise Problem(422, "name one asset: ?under=site/area/line/asset")
+        raise visit.refusal(400, "name_asset")
     return list_windows(connection, ask.scope, ask.scope.prefix, after=ask.after, limit=ask.limit)
 
 
@@ -78,13 +78,28 @@ LISTINGS: tuple[Listing, ...] = (
         active=True,
         template="alarms.html",
     ),
-    Listing(noun="assets", row=GlanceView, columns=(("asset", "asset"),), fetch=_assets),
+    Listing(
+        noun="assets",
+        row=GlanceView,
+        columns=(
+            ("asset", "asset"),
+            ("name", "text"),
+            ("registered", "yes"),
+            ("alarm_fault", "fault"),
+            ("alarm_source", "source"),
+            ("fault", "fault"),
+            ("health", "percent"),
+            ("risk_24h", "percent"),
+            ("seen_until", "time"),
+        ),
+        fetch=_assets,
+    ),
     Listing(
         noun="gaps",
         row=GapRow,
         columns=(
             ("asset", "asset"),
-            ("source", "mono"),
+            ("source", "source"),
             ("kind", "gap"),
             ("started", "time"),
             ("ended", "time"),
@@ -100,13 +115,12 @@ LISTINGS: tuple[Listing, ...] = (
         row=SensorRow,
         columns=(
             ("asset", "asset"),
-            ("source", "mono"),
+            ("source", "source"),
             ("modality", "modality"),
             ("every_seconds", "seconds"),
-            ("rate_hz", "number"),
-            ("sensitivity", "text"),
+            ("units", "units"),
             ("mounting", "text"),
-            ("region", "text"),
+            ("region", "region"),
             ("valid_from", "since"),
             ("valid_to", "time"),
         ),

@@ -22,12 +22,11 @@ from mmindustry.domain import Evidence, Failed, Media, Modality
 from mmindustry.errors import InputError
 from mmindustry.store.queries.detail import WindowDetail
 from mmindustry.store.queries.plant import read_names
-from mmindustry.web.problem import Problem
 
 router = APIRouter()
 
 Number = Annotated[int, Path(ge=0, le=9999)]
-_LEFT, _WIDTH, _TOP, _HEIGHT = 52.0, 840.0, 6.0, 256.0
+_HEIGHT = 256.0
 _SUFFIXES = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -49,7 +48,10 @@ class FrameView:
 
 @dataclass(frozen=True, slots=True)
 class SoundView:
-    """The sound of one source with the axes of its picture, or why it is not there."""
+    """The sound of one source with the axes of its picture, or why it is not there.
+
+    `hertz`: pixels from the top and kHz; `seconds`: percent from the left and seconds.
+    """
 
     number: int
     source: str
@@ -75,7 +77,15 @@ def media_page(visit: Visitor, window_id: str) -> HTMLResponse:
         zone = read_names(connection, visit.scope).zone(window.asset)
     frames = _frames(visit, window)
     sounds = [_sound(visit, window, n, zone) for n in range(len(sound_sources(window)))]
-    return visit.page("window_media.html", window=window, frames=frames, sounds=sounds, zone=zone)
+    lacking = [frame.failed for frame in frames] + [sound.failed for sound in sounds]
+    return visit.page(
+        "window_media.html",
+        window=window,
+        frames=frames,
+        sounds=sounds,
+        zone=zone,
+        archiving=bool(lacking) and set(lacking) == {"unsealed"},
+    )
 
 
 def _frames(visit: Visit, window: WindowDetail) -> list[FrameView]:
@@ -131,7 +141,7 @@ def _joined(visit: Visit, window: WindowDetail, number: int) -> tuple[Sound, dat
     """Return a source's sound in one piece, its first instant, and how many pieces are lacking."""
     sources = sound_sources(window)
     if number >= len(sources):
-        raise Problem(404, "there is no such sound in this window")
+        raise visit.refusal(404, "no_item")
     wanted = [(n, e) for n, e in enumerate(window.evidence) if e.source == sources[number]]
     found = visit.desk.archive.read([e for _, e in wanted])
     begins = min(e.time for _, e in wanted)
@@ -157,7 +167,7 @@ def _ticks_hertz(top_hz: float) -> tuple[tuple[float, str], ...]:
     step = next(s for s in (500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 50_000.0) if top_hz / s <= 6)  # noqa: PLR2004 - six labels fit
     count = int(top_hz // step)
     return tuple(
-        (_TOP + _HEIGHT * (1.0 - n * step / top_hz), f"{n * step / 1000.0:g}")
+        (_HEIGHT * (1.0 - n * step / top_hz), f"{n * step / 1000.0:g}")
         for n in range(count + 1)
         if n * step < 0.97 * top_hz
     )
@@ -166,7 +176,8 @@ def _ticks_hertz(top_hz: float) -> tuple[tuple[float, str], ...]:
 def _ticks_seconds(length: float) -> tuple[tuple[float, str], ...]:
     step = next((s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0) if length / s <= 12), 30.0)  # noqa: PLR2004 - twelve labels fit
     return tuple(
-        (_LEFT + _WIDTH * n * step / length, f"{n * step:g}") for n in range(int(length / step) + 1)
+        (round(100.0 * n * step / length, 3), f"{n * step:g}")
+        for n in range(int(length / step) + 1)
     )
 
 
@@ -174,11 +185,11 @@ def _read_one(visit: Visit, window_id: str, number: int) -> tuple[Evidence, Medi
     with visit.read() as connection:
         window = find_window(connection, visit, window_id)
     if number >= len(window.evidence):
-        raise Problem(404, "there is no such item in this window")
+        raise visit.refusal(404, "no_item")
     evidence = window.evidence[number]
     media = visit.desk.archive.read([evidence])[0]
     if isinstance(media, Failed) or evidence.modality not in (Modality.IMAGE, Modality.AUDIO):
-        raise Problem(404, "the bytes of this item are not in the archive", code="evidence_missing")
+        raise visit.refusal(404, "no_bytes", code="evidence_missing")
     return evidence, media
 
 
@@ -192,7 +203,7 @@ def frame(
     """Return a frame as JPEG, decoded and written anew; `pixels` = its longer side at most."""
     evidence, media = _read_one(visit, window_id, number)
     if evidence.modality is not Modality.IMAGE:
-        raise Problem(404, "this item is no frame")
+        raise visit.refusal(404, "no_item")
     picture = thumbnail(media, longest=pixels or visit.desk.policy.thumbnail_pixels)
     return Response(picture, media_type="image/jpeg")
 
@@ -230,4 +241,4 @@ def _found_sound(visit: Visit, window_id: str, number: int) -> Sound:
     try:
         return _joined(visit, window, number)[0]
     except _Absent as absent:
-        raise Problem(404, "this sound can't be shown", code=absent.reason) from absent
+        raise visit.refusal(404, "no_bytes", code=absent.reason) from absent

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from mmindustry.dashboard.card import tell_card
 from mmindustry.dashboard.desk import Visitor
 from mmindustry.dashboard.listing import Under
 from mmindustry.dashboard.shown import GlanceView, show_alarm, show_glance
@@ -14,15 +15,14 @@ from mmindustry.store.queries.overview import read_glance, read_overview
 from mmindustry.store.queries.plant import (
     AssetRow,
     list_assets,
-    list_sensors,
     read_asset,
     read_names,
 )
 from mmindustry.store.queries.scope import Scope
+from mmindustry.store.queries.sensors import list_sensors
 from mmindustry.store.queries.surroundings import asset_entries
 from mmindustry.store.queries.trouble import count_dead_letters, list_gaps
 from mmindustry.store.queries.windows import list_windows
-from mmindustry.web.problem import Problem
 
 SPANS_HOURS = (1, 8, 24, 168)
 """Spans of the charts that the asset page offers, in hours."""
@@ -49,6 +49,9 @@ def overview_page(visit: Visitor, under: Under = "") -> HTMLResponse:
         unregistered = list_assets(
             connection, scope, registered=False, limit=_MAX_UNREGISTERED
         ).rows
+    place = under.strip("/")
+    if place and not overview.total and place not in names.names:
+        raise visit.refusal(404, "no_place")
     glances = [show_glance(g, now, seen_seconds=policy.seen_seconds) for g in overview.assets]
     figures = {
         "assets": overview.total,
@@ -59,7 +62,7 @@ def overview_page(visit: Visitor, under: Under = "") -> HTMLResponse:
     }
     return visit.page(
         "overview.html",
-        under=under.strip("/"),
+        under=place,
         figures=figures,
         areas=_by_place(glances),
         names=names,
@@ -87,7 +90,7 @@ def asset_page(
     with visit.read() as connection:
         row = read_asset(connection, visit.scope, asset)
         if row is None:
-            raise Problem(404, "there is no such asset")
+            raise visit.refusal(404, "no_asset")
         only = Scope(row.asset)
         glance = read_glance(connection, only, row)
         alarms = asset_alarms(connection, only, asset, since=_since(row, hours), limit=8)
@@ -106,7 +109,7 @@ def asset_page(
         sensors=sensors,
         quiet={gap.source: gap.started for gap in gaps},
         names=names,
-        card=_card(row),
+        card=tell_card(row.card or {}, visit.words),
         hours=hours,
         spans=SPANS_HOURS,
     )
@@ -114,23 +117,3 @@ def asset_page(
 
 def _since(row: AssetRow, hours: int) -> datetime:
     return (row.frontier or row.first_seen) - timedelta(hours=hours)
-
-
-def _card(row: AssetRow) -> list[tuple[str, str]]:
-    """Return what is known of the machine as (key, text), the unknown left out."""
-    told = [(key, _told(value)) for key, value in (row.card or {}).items()]
-    return [(key, text.replace("_", " ")) for key, text in told if text]
-
-
-def _told(value: object) -> str:
-    match value:
-        case None:
-            text = ""
-        case dict():
-            told = ((key, _told(inner)) for key, inner in value.items())
-            text = ", ".join(f"{key}: {inner}" for key, inner in told if inner)
-        case list() | tuple():
-            text = "; ".join(_told(inner) for inner in value)
-        case _:
-            text = str(value)
-    return text

@@ -15,7 +15,6 @@ from mmindustry.store.queries.alarms import AlarmRow, asset_alarms
 from mmindustry.store.queries.plant import read_asset, read_names
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.queries.windows import Point, read_series
-from mmindustry.web.problem import Problem
 
 router = APIRouter()
 
@@ -73,7 +72,7 @@ def read_asset_series(
     with visit.read() as connection:
         row = read_asset(connection, visit.scope, asset)
         if row is None:
-            raise Problem(404, "there is no such asset")
+            raise visit.refusal(404, "no_asset")
         only = Scope(asset)
         since = (row.frontier or row.first_seen) - timedelta(hours=hours)
         points = read_series(

@@ -59,6 +59,16 @@ def _mark(text: str) -> Markup:
     return Markup('<span class="esc">{}</span>').format(text)
 
 
+def breakable(text: object) -> Markup:
+    """Return a path or a name of strangers as `visible` does, to be broken behind its slashes.
+
+    >>> breakable("a/b")
+    Markup('a/<wbr>b')
+    """
+    pieces = str(text).split("/")
+    return Markup("/<wbr>").join(visible(piece) for piece in pieces)
+
+
 def coded(text: str) -> Markup:
     """Return one of our own texts with what stands between backticks as code.
 

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mmindustry.alerting.lifecycle import Act, Action, State, shown
-from mmindustry.domain import AlarmKey, AlarmTransition, Change, Priority
+from mmindustry.alerting.scores import NOVELTY
+from mmindustry.domain import AlarmKey, AlarmTransition, Change, GapKind, Priority
 from mmindustry.store.operators import VERDICTS
 from mmindustry.store.queries.alarms import ActionRow, AlarmRow
 from mmindustry.store.queries.overview import AssetGlance
+from mmindustry.store.queries.sensors import SENSOR_FAULTS
 
+_WITHOUT_PROBABILITY = frozenset({*SENSOR_FAULTS, GapKind.DATA.value, NOVELTY})
 _PUT_AWAY = frozenset({State.SHELVED, State.SUPPRESSED, State.OUT_OF_SERVICE})
 
 
@@ -38,6 +41,11 @@ class AlarmView:
     version: int
 
     @property
+    def probability(self) -> float | None:
+        """The score where it is a probability; None where nobody estimated one."""
+        return None if self.fault in _WITHOUT_PROBABILITY else self.score
+
+    @property
     def blinks(self) -> bool:
         """Whether it asks for a hand: active and not acknowledged."""
         return self.state == State.UNACKED
@@ -56,6 +64,7 @@ class GlanceView:
     alarms: int
     alarm_id: str | None
     alarm_fault: str | None
+    alarm_source: str | None
     unacknowledged: bool
     fault: str | None
     fault_probability: float | None
@@ -135,6 +144,7 @@ def show_glance(glance: AssetGlance, now: datetime, *, seen_seconds: float) -> G
         alarms=len(loud),
         alarm_id=first.id if first else None,
         alarm_fault=first.fault if first else None,
+        alarm_source=(first.source or None) if first else None,
         unacknowledged=any(view.blinks for view in loud),
         fault=window.fault if window else None,
         fault_probability=window.fault_probability if window else None,

@@ -1,16 +1,17 @@
 """The window page: what was seen, heard and written, what was said of it, and why it closed."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Header
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from mmindustry.dashboard.desk import Visit, Visitor
+from mmindustry.dashboard.desk import IdempotencyKey, Visit, Visitor
 from mmindustry.dashboard.forms import Said
 from mmindustry.dashboard.shown import show_alarm
 from mmindustry.dashboard.words import Words
@@ -23,7 +24,6 @@ from mmindustry.store.queries.plant import read_names
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.queries.surroundings import window_entries, window_late, window_states
 from mmindustry.store.queries.windows import neighbours
-from mmindustry.web.problem import Problem
 
 router = APIRouter()
 
@@ -40,7 +40,7 @@ def find_window(connection: Connection, visit: Visit, window_id: str) -> WindowD
     """
     window = read_window(connection, visit.scope, window_id)
     if window is None:
-        raise Problem(404, "there is no such window")
+        raise visit.refusal(404, "no_window")
     return window
 
 
@@ -103,16 +103,54 @@ class LabelForm(BaseModel):
     comment: Said = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LabelDocument:
+    """The newest label of a window, for programs."""
+
+    window_id: str
+    label: LabelRow
+
+
 @router.post("/windows/{window_id}/label", status_code=303, response_class=RedirectResponse)
 def label_window(
     visit: Visitor, window_id: str, form: Annotated[LabelForm, Form()]
 ) -> RedirectResponse:
     """Write what a person says this window truly was."""
     visit.admit(form.token)
+    _label(visit, window_id, form)
+    return RedirectResponse(f"/windows/{quote(window_id)}", 303)
+
+
+@router.post("/api/v1/windows/{window_id}/label")
+def label_program(
+    visit: Visitor,
+    window_id: str,
+    form: LabelForm,
+    *,
+    x_form_token: Annotated[str, Header(max_length=200)] = "",
+    key: IdempotencyKey = "",
+) -> LabelDocument:
+    """Write what a person says a window truly was, and return the window's newest label.
+
+    The same label sent twice is written once; sent again under its `Idempotency-Key` it is
+    written once even where others labelled meanwhile.
+    """
+    visit.admit(x_form_token or form.token)
+    if not visit.is_repeat(key, form):
+        _label(visit, window_id, form)
+        visit.desk.repeats.note(visit.principal.name, key, form)
+    with visit.read() as connection:
+        window = find_window(connection, visit, window_id)
+        rows = list_labels(connection, Scope(window.asset), limit=_MAX_LABELS).rows
+    spans = (row for row in rows if (row.start, row.end) == (window.start, window.end))
+    return LabelDocument(window.id, next(row for row in spans if row.alarm_id is None))
+
+
+def _label(visit: Visit, window_id: str, form: LabelForm) -> None:
     with visit.write() as connection:
         window = find_window(connection, visit, window_id)
         if form.fault not in _faults(window, visit.words):
-            raise Problem(422, "this class is not among those of the window's bundle")
+            raise visit.refusal(422, "no_class")
         said = next((j.fault for j in window.judgements if j.fault), None)
         label = Label(
             asset=window.asset,
@@ -125,4 +163,3 @@ def label_window(
             comment=form.comment,
         )
         write_label(connection, label)
-    return RedirectResponse(f"/windows/{quote(window_id)}", 303)

@@ -32,6 +32,10 @@ class Words:
         text = self.texts[key]
         return text.format(**values) if values else text
 
+    def told(self, key: str, values: Mapping[str, object]) -> str:
+        """Return the text of `key` with `values` filled in."""
+        return self(key, **values)
+
     def code(self, family: str, code: str) -> str:
         """Return the word for a bounded code (`fault`, `bearing_outer`), else the code itself."""
         return self.texts.get(f"{family}.{code}", code.replace("_", " "))

@@ -28,6 +28,10 @@ class Position(NamedTuple):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
+Identity = tuple[str, str, str, datetime]
+"""Asset, source, id and time of an event."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One record of the stream, untouched. `seen`: below `read_through`, it only refills memory."""
@@ -108,9 +112,13 @@ class Event:
     message: Message | None = field(default=None, compare=False, repr=False)
 
     @property
-    def identity(self) -> tuple[str, str, datetime]:
-        """(source, id, time): the same three twice is one event."""
-        return self.source, self.id, self.time
+    def identity(self) -> Identity:
+        """(asset, source, id, time): the same four twice is one event.
+
+        Assets know nothing of each other: they may stand in partitions of different workers, who
+        could not agree on which of two came first.
+        """
+        return self.asset, self.source, self.id, self.time
 
     @property
     def payload_bytes(self) -> int:

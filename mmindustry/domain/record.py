@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mmindustry.domain.alarm import AlarmState, AlarmTransition
 from mmindustry.domain.event import DeadLetter, Event, Modality
@@ -56,15 +56,16 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class SourceState:
     """What is remembered of a frame or sound source: its time (None = never heard), when it was
-    last heard on the arrival clock, whether it is set aside, and since when it is quiet."""
+    last heard on the arrival clock, whether it is set aside, since when it is quiet, and since
+    when it is expected (its asset spoke while it never had, or its quiet ended with its validity).
+    """
 
     modality: Modality
     time: datetime | None = None
     heard: datetime | None = None
     set_aside: bool = False
     quiet_since: datetime | None = None
-    every: timedelta | None = None
-    registered: bool = False
+    expected: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ Array = NDArray[np.float32]
 NEIGHBOURS = 8
 """Nearest references whose mean distance is a reference's density (learning.md 4.6)."""
 
+_CELLS = 4_000_000  # of a distance matrix at once: 32 MB
+
 
 def array_names(modality: str) -> tuple[str, str, str]:
     """Return the names of a modality's bank, density and calibration arrays in a profile."""
@@ -36,17 +38,31 @@ def densities(bank: Array, neighbours: int = NEIGHBOURS) -> Array:
     """
     if len(bank) < 2:  # noqa: PLR2004 - one point has no neighbour
         raise ValueError(f"a bank needs at least 2 references, not {len(bank)}")
-    between = distances(bank, bank)
-    np.fill_diagonal(between, np.inf)
-    near = np.sort(between, axis=1)[:, : min(neighbours, len(bank) - 1)]
-    mean: Array = np.maximum(near.mean(axis=1), 1e-6).astype(np.float32)
+    count = min(neighbours, len(bank) - 1)
+    means = []
+    for rows in _chunks(len(bank), len(bank)):
+        between = distances(bank[rows], bank)
+        between[np.arange(len(between)), np.arange(rows.start, rows.stop)] = np.inf
+        near = np.partition(between, count - 1, axis=1)[:, :count]
+        means.append(near.mean(axis=1))
+    mean: Array = np.maximum(np.concatenate(means), 1e-6).astype(np.float32)
     return mean
 
 
 def novelty_scores(points: Array, bank: Array, density: Array) -> NDArray[np.float64]:
     """Return s(x) = min_y d(x, y) / rho(y), shape (points,): 1 = as close as normals lie."""
-    scores: NDArray[np.float64] = (distances(points, bank) / density[None, :]).min(axis=1)
+    parts = [
+        (distances(points[rows], bank) / density[None, :]).min(axis=1)
+        for rows in _chunks(len(points), len(bank))
+    ]
+    scores: NDArray[np.float64] = np.concatenate(parts) if parts else np.zeros(0)
     return scores
+
+
+def _chunks(rows: int, columns: int) -> list[slice]:
+    """Return slices of the rows of a matrix, each within the memory that is allowed."""
+    size = max(1, _CELLS // max(1, columns))
+    return [slice(first, min(first + size, rows)) for first in range(0, rows, size)]
 
 
 def p_values(scores: NDArray[np.float64], calibration: Array) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """One database behind one door: SQLite or PostgreSQL, read and write transactions, its errors."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from mmindustry.errors import DependencyDown, StoreError
+from mmindustry.errors import DependencyDown, NotWritable, StoreError
 from mmindustry.store.columns import from_json, to_json
 from mmindustry.store.deadline import cut_after
 from mmindustry.store.lock import FileLock
@@ -122,14 +123,24 @@ def open_database(policy: StorePolicy) -> Database:
     """Return the database of `policy`; nothing is connected until it is used.
 
     Raises:
-        StoreError: SQLite's folder is missing.
+        NotWritable: SQLite's folder is missing or can't be written.
     """
     database = Database(policy)
-    if database.path is not None and not database.path.absolute().parent.is_dir():
-        raise StoreError(
-            f"the folder of {database.path} does not exist: make it, or change store.url"
-        )
+    if database.path is not None:
+        _check_folder(database.path.absolute().parent)
     return database
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotWritable(
+            f"{folder}, the folder of the database, does not exist: make it, or change store.url"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotWritable(
+            f"{folder}, the folder of the database, can't be written: make it writable by this "
+            "user (SQLite writes beside its file even to read), or change store.url"
+        )
 
 
 def is_transient(error: Exception) -> bool:

@@ -1,13 +1,24 @@
 """The day partitions of PostgreSQL: made ahead of time, dropped by retention."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
+from mmindustry.store.database import Database
 from mmindustry.store.tables import BY_DAY
 
+T = TypeVar("T")
+
 _DAYS_LOCK = 0x6D6D64617973  # "mmdays": our key among PostgreSQL's advisory locks
+_LOCK_MILLISECONDS = 500
+_TRIES = 2
+_LOCKED = ("55P03", "40P01")
+"""SQLSTATE lock_not_available and deadlock_detected (PostgreSQL 18, appendix A)."""
 
 
 def partition_name(table: str, day: date) -> str:
@@ -36,24 +47,71 @@ def days_of(connection: Connection, table: str) -> list[date]:
     )
 
 
-def ensure_days(connection: Connection, first: date, count: int) -> Sequence[str]:
-    """Make the missing partitions of `count` days from `first` on; return their names.
+@dataclass(frozen=True, slots=True)
+class Days:
+    """What became of a look ahead: the partitions `made`, and the tables left for the next look,
+    for somebody was `busy` reading them."""
 
-    Rows of such a day that already stand in the default partition are moved. A no-op on SQLite.
+    made: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+
+
+def ensure_days(database: Database, first: date, count: int) -> Days:
+    """Make the missing partitions of `count` days from `first` on. A no-op on SQLite.
+
+    Rows of such a day that already stand in the default partition are moved. Each table has a
+    transaction of its own, for a reader of several would else wait for us while we wait for him;
+    and waits only a moment, for whoever comes after waits behind us.
     """
-    if connection.dialect.name != "postgresql" or not _missing(connection, first, count):
-        return ()
+    if database.backend != "postgresql":
+        return Days()
+    with database.read() as connection:
+        missing = _missing(connection, first, count)
+    made: list[str] = []
+    busy: list[str] = []
+    for table in missing:
+        found = _soon(database, partial(_fill, table=table, first=first, count=count))
+        if found is None:
+            busy.append(table)
+        else:
+            made += found
+    return Days(tuple(made), tuple(busy))
+
+
+def _soon(database: Database, work: Callable[[Connection], T]) -> T | None:
+    """Return what `work` returns in a transaction that waits for no lock longer than a moment.
+
+    None where others kept their locks at every try.
+    """
+    for _ in range(_TRIES):
+        try:
+            with database.write() as connection:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
+                return work(connection)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in _LOCKED:
+                raise
+    return None
+
+
+def _fill(connection: Connection, table: str, first: date, count: int) -> list[str]:
+    """Make the missing days of one table, alone; return their names."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _DAYS_LOCK})
-    missing = _missing(connection, first, count)
-    for table, day in missing:
+    missing = _missing(connection, first, count).get(table, ())
+    for day in missing:
         _make(connection, table, day)
-    return [partition_name(table, day) for table, day in missing]
+    return [partition_name(table, day) for day in missing]
 
 
-def _missing(connection: Connection, first: date, count: int) -> list[tuple[str, date]]:
+def _missing(connection: Connection, first: date, count: int) -> dict[str, list[date]]:
+    """Return the tables that lack days, each with those."""
     wanted = [first + timedelta(days=n) for n in range(count)]
-    known = {table: set(days_of(connection, table)) for table in BY_DAY}
-    return [(table, day) for table in sorted(BY_DAY) for day in wanted if day not in known[table]]
+    found = {}
+    for table in sorted(BY_DAY):
+        known = set(days_of(connection, table))
+        if lacking := [day for day in wanted if day not in known]:
+            found[table] = lacking
+    return found
 
 
 def _make(connection: Connection, table: str, day: date) -> None:
@@ -71,21 +129,27 @@ def _make(connection: Connection, table: str, day: date) -> None:
         connection.exec_driver_sql(statement)
 
 
-def drop_day(connection: Connection, table: str, day: date) -> None:
-    """Drop `table`'s partition of `day` with all its rows."""
-    connection.exec_driver_sql(f"DROP TABLE {partition_name(table, day)}")
+def drop_old_days(database: Database, tables: Sequence[str], cutoff: datetime) -> int:
+    """Drop the empty day partitions of `tables` that lie before `cutoff`; return how many.
 
-
-def drop_old_days(connection: Connection, tables: Sequence[str], cutoff: datetime) -> int:
-    """Drop the empty day partitions of `tables` that lie before `cutoff`; return how many."""
-    if connection.dialect.name != "postgresql":
+    One whose table is busy stays for the next run.
+    """
+    if database.backend != "postgresql":
         return 0
-    dropped = 0
-    for table in tables:
-        for day in days_of(connection, table):
-            name = partition_name(table, day)
-            empty = f"SELECT NOT EXISTS (SELECT 1 FROM {name})"  # noqa: S608 - a table and a date
-            if day < cutoff.date() and connection.scalar(text(empty)):
-                drop_day(connection, table, day)
-                dropped += 1
-    return dropped
+    with database.read() as connection:
+        old = [(t, d) for t in tables for d in days_of(connection, t) if d < cutoff.date()]
+    dropped = [_soon(database, partial(_drop_empty, table=t, day=d)) for t, d in old]
+    return sum(bool(done) for done in dropped)
+
+
+def _drop_empty(connection: Connection, table: str, day: date) -> bool:
+    """Drop a day without rows, locked first so that none comes in between; return whether so."""
+    name = partition_name(table, day)
+    connection.exec_driver_sql(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    if day not in days_of(connection, table):
+        return False  # another run has dropped it
+    empty = f"SELECT NOT EXISTS (SELECT 1 FROM {name})"  # noqa: S608 - a table and a date
+    if not connection.scalar(text(empty)):
+        return False
+    connection.exec_driver_sql(f"DROP TABLE {name}")
+    return True

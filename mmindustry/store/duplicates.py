@@ -1,4 +1,4 @@
-"""Which events the record already names, by (source, id, time)."""
+"""Which events the record already names: by asset, source, id and time."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, select, tuple_
 
-from mmindustry.domain import Event, Fresh, Modality, Untaken
+from mmindustry.domain import Event, Fresh, Identity, Modality, Untaken
 from mmindustry.store.tables import entries, late, states, windows
 
 T = TypeVar("T")
-Identity = tuple[str, str, datetime]
 _Start = tuple[str, str, datetime]
 
 _CHUNK = 500  # keys a query: SQLite's expression depth and variables allow more, plans do not
@@ -54,11 +53,11 @@ def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:
 
 
 def _known_rows(connection: Connection, table: Table, wanted: Sequence[Identity]) -> set[Identity]:
-    key = (table.c.source, table.c.event_id, table.c.time)
+    key = (table.c.asset, table.c.source, table.c.event_id, table.c.time)
     found: set[Identity] = set()
     for chunk in _chunks(wanted):
         rows = connection.execute(select(*key).where(tuple_(*key).in_(chunk)))
-        found.update((row.source, row.event_id, row.time) for row in rows)
+        found.update((row.asset, row.source, row.event_id, row.time) for row in rows)
     return found
 
 
@@ -73,11 +72,13 @@ def _known_evidence(connection: Connection, missed: Sequence[Untaken]) -> set[Id
 def _in_windows(connection: Connection, starts: Sequence[_Start]) -> set[Identity]:
     key = tuple_(windows.c.asset, windows.c.policy, windows.c.start)
     days = windows.c.start.in_({start for _, _, start in starts})  # lets PostgreSQL skip days
-    rows = connection.scalars(select(windows.c.evidence).where(days, key.in_(starts)))
+    rows = connection.execute(
+        select(windows.c.asset, windows.c.evidence).where(days, key.in_(starts))
+    )
     return {
-        (item["source"], item["id"], datetime.fromisoformat(item["time"]))
-        for evidence in rows
-        for item in evidence
+        (row.asset, item["source"], item["id"], datetime.fromisoformat(item["time"]))
+        for row in rows
+        for item in row.evidence
     }
 
 
@@ -85,6 +86,8 @@ def _in_late(connection: Connection, starts: Sequence[_Start]) -> set[Identity]:
     key = tuple_(late.c.asset, late.c.policy, late.c.start)
     days = late.c.start.in_({start for _, _, start in starts})
     rows = connection.execute(
-        select(late.c.source, late.c.event_id, late.c.time).where(days, key.in_(starts))
+        select(late.c.asset, late.c.source, late.c.event_id, late.c.time).where(
+            days, key.in_(starts)
+        )
     )
-    return {(row.source, row.event_id, row.time) for row in rows}
+    return {(row.asset, row.source, row.event_id, row.time) for row in rows}

@@ -121,15 +121,13 @@ def assembly_state_of(row: Fields) -> AssemblyState:
 
 
 def _source_state(known: Fields) -> SourceState:
-    every = known["every"]
     return SourceState(
         modality=Modality(known["modality"]),
         time=_time_or_none(known["time"]),
         heard=_time_or_none(known["heard"]),
         set_aside=known["set_aside"],
         quiet_since=_time_or_none(known["quiet_since"]),
-        every=None if every is None else timedelta(seconds=every),
-        registered=known["registered"],
+        expected=_time_or_none(known.get("expected")),  # older rows have none
     )
 
 

@@ -151,8 +151,32 @@ def _label(connection: Connection, alarm: Row[tuple[object, ...]], answer: Answe
     write_label(connection, label, supersedes=before)
 
 
+def _newest_label(connection: Connection, label: Label) -> Row[tuple[object, ...]] | None:
+    query = select(labels).where(
+        labels.c.asset == label.asset,
+        labels.c.start == label.start,
+        labels.c.end == label.end,
+        labels.c.alarm_id.is_(None),
+    )
+    return connection.execute(query.order_by(labels.c.id.desc()).limit(1)).first()
+
+
+def _says_the_same(before: Row[tuple[object, ...]], label: Label) -> bool:
+    kept = (before.fault, before.verdict, before.author, before.comment)
+    return kept == (label.fault, label.verdict, label.author, label.comment)
+
+
 def write_label(connection: Connection, label: Label, *, supersedes: int | None = None) -> int:
-    """Write a label and return its id; `supersedes` = the one it corrects (nothing is erased)."""
+    """Write a label and return its id; `supersedes` = the one it corrects (nothing is erased).
+
+    A window's label corrects the newest of its span; where that says the same, of the same
+    author, it is written once.
+    """
+    if label.alarm_id is None:
+        before = _newest_label(connection, label)
+        if before is not None and _says_the_same(before, label):
+            return int(before.id)
+        supersedes = before.id if before is not None else None
     written = connection.execute(
         insert(labels)
         .values(

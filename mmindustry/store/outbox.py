@@ -1,21 +1,44 @@
-"""The Outbox port: rows that want to leave, each claimed by one notifier and marked once."""
+"""The Outbox port: rows that want to leave, each claimed by one notifier and marked once.
+
+On each channel the rows of one alarm leave in their order, one after the other: a clear is not
+told before its raise has left or was refused for good.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy.sql.expression import ColumnElement
 
+from mmindustry.alerting.lifecycle import Act, Action, put_away
 from mmindustry.clock import Clock
 from mmindustry.domain import Change, OutboxRow, Outcome
 from mmindustry.store.database import Database
 from mmindustry.store.policy import OutboxPolicy
 from mmindustry.store.retry import Patience
 from mmindustry.store.rows import clean, instant
-from mmindustry.store.tables import alarms, outbox
+from mmindustry.store.tables import alarm_actions, alarms, outbox
 
 _DETAIL_LENGTH = 500
-_WAITING = and_(outbox.c.sent_at.is_(None), outbox.c.refused_at.is_(None))
+
+
+def _waiting(table: Any) -> ColumnElement[bool]:
+    return and_(table.c.sent_at.is_(None), table.c.refused_at.is_(None))
+
+
+_WAITING = _waiting(outbox)
+_EARLIER = outbox.alias("earlier")
+_IS_NEXT = or_(
+    outbox.c.alarm.is_(None),
+    ~exists().where(
+        _EARLIER.c.channel == outbox.c.channel,
+        _EARLIER.c.alarm == outbox.c.alarm,
+        _EARLIER.c.id < outbox.c.id,
+        _waiting(_EARLIER),
+    ),
+)
+"""No earlier change of the same alarm still waits on the same channel."""
 
 
 class SqlOutbox:
@@ -34,7 +57,10 @@ class SqlOutbox:
         self._clock = clock
 
     def claim(self, limit: int) -> list[OutboxRow]:
-        """Return up to `limit` rows that are due, oldest first; no row goes to two claimants."""
+        """Return up to `limit` rows that are due, oldest first; no row goes to two claimants.
+
+        Of one alarm and channel, the earliest only: the next comes once that one has left.
+        """
         return self._persist(lambda: self._claim(limit))
 
     def _claim(self, limit: int) -> list[OutboxRow]:
@@ -42,10 +68,10 @@ class SqlOutbox:
         free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now)
         due = (
             select(outbox.c.id)
-            .where(_WAITING, outbox.c.due_at <= now, free)
+            .where(_WAITING, _IS_NEXT, outbox.c.due_at <= now, free)
             .order_by(outbox.c.id)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=outbox)
         )
         lease = now + timedelta(seconds=self._policy.lease_seconds)
         with self._database.write() as connection:
@@ -101,16 +127,37 @@ class SqlOutbox:
         return self._persist(count)
 
     def active(self) -> list[Mapping[str, Any]]:
-        """Return the bodies of all alarms that are raised and not cleared, as `claim` gives them.
+        """Return the bodies of all alarms that stand and ask for somebody, as `claim` gives them.
 
-        For what must be told again and again: Alertmanager forgets what is not repeated.
+        For what must be told again and again: Alertmanager forgets what is not repeated. What an
+        operator has shelved, suppressed or taken out of service is left out until he takes it
+        back or its time is over.
         """
         return self._persist(self._active)
 
     def _active(self) -> list[Mapping[str, Any]]:
         query = select(alarms).where(alarms.c.cleared_at.is_(None)).order_by(alarms.c.raised_at)
+        now = self._clock.now()
         with self._database.read() as connection:
-            return [_body(row) for row in connection.execute(query).mappings()]
+            away = _away(connection, now)
+            rows = connection.execute(query).mappings()
+            return [_body(row) for row in rows if row["id"] not in away]
+
+
+def _away(connection: Connection, now: datetime) -> set[str]:
+    """Return the ids of the standing alarms that operators have put away."""
+    table = alarm_actions.c
+    standing = select(alarms.c.id).where(alarms.c.cleared_at.is_(None))
+    query = (
+        select(table.alarm_id, table.action, table.at, table.author, table.until)
+        .where(table.alarm_id.in_(standing))
+        .order_by(table.id)
+    )
+    answers: dict[str, list[Action]] = {}
+    for row in connection.execute(query):
+        action = Action(act=Act(row.action), at=row.at, author=row.author, until=row.until)
+        answers.setdefault(row.alarm_id, []).append(action)
+    return {alarm for alarm, given in answers.items() if put_away(given, now) is not None}
 
 
 def _attempts(connection: Connection, ids: Sequence[int]) -> dict[int, int]:

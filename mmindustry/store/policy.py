@@ -15,7 +15,7 @@ def _require(checks: tuple[tuple[bool, str], ...]) -> None:
 class StorePolicy:
     """The database, and how long one waits for it."""
 
-    url: str = "sqlite:///mmindustry.db"
+    url: str = "sqlite:///data/mmindustry.db"
     """`sqlite:///FILE` (one worker) or `postgresql://USER:PASSWORD@HOST/NAME`."""
 
     synchronous: Literal["full", "normal"] = "full"
@@ -224,7 +224,7 @@ class RetentionPolicy:
 class ArchivePolicy:
     """Where raw evidence is kept, and in how large pieces."""
 
-    url: str = "archive"
+    url: str = "data/archive"
     """A folder, `file://FOLDER`, an object store (`s3://`, `gs://`, `az://`; extra `objects`), or
     `off`: then every window says that its evidence is lost."""
 

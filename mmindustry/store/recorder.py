@@ -34,6 +34,8 @@ from mmindustry.store.rows import Row
 from mmindustry.store.save import Page, Sheets, make_sheets, write_sheets
 from mmindustry.store.state_rows import progress_row
 
+_LOOK_AGAIN_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -80,6 +82,7 @@ class SqlRecorder:
         self._library = Library(line.default_bundle)
         self._assets: set[str] = set()
         self._day: date | None = None
+        self._look_at = clock.monotonic()
 
     def claim(self, partitions: Sequence[int]) -> list[Claim]:
         """Take the partitions over, epoch + 1; all earlier claims of this worker end."""
@@ -182,11 +185,16 @@ class SqlRecorder:
         self._fence.passed(values)
 
     def _look_ahead(self, today: date) -> None:
-        """Once a day, see to it that the coming days have their partitions."""
-        if self._day != today:
-            with self._database.write() as connection:
-                ensure_days(connection, today, self._database.policy.days_ahead + 1)
-            self._day = today
+        """Once a day, see to it that the coming days have their partitions.
+
+        Where somebody is busy reading a table, its turn comes a minute later: meanwhile the rows
+        of a day without a partition stand in the default one.
+        """
+        if self._day == today or self._clock.monotonic() < self._look_at:
+            return
+        found = ensure_days(self._database, today, self._database.policy.days_ahead + 1)
+        self._look_at = self._clock.monotonic() + _LOOK_AGAIN_SECONDS
+        self._day = None if found.busy else today
 
     def _page(self) -> Page:
         return Page(

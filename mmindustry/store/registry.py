@@ -1,20 +1,18 @@
-"""Who serves whom and what is known of assets: bundles, assignments, profiles, cards."""
+"""Who serves whom and what is known of assets: bundles, assignments, cards, labels."""
 
-import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from mmindustry.domain import Context, Event, Label, Profile
 from mmindustry.store import facts
 from mmindustry.store.database import Database, told_plainly
+from mmindustry.store.profiles import Shelf
 from mmindustry.store.statements import insert_new, upsert
-from mmindustry.store.tables import assets, assignments, bundles, labels, profiles, shards
+from mmindustry.store.tables import assets, assignments, bundles, labels, shards
 
 CHAMPION = "champion"
 """The role whose bundle moves alarms."""
@@ -67,34 +65,18 @@ class Papers:
 
 
 class Library:
-    """Reads papers and keeps the profiles it has read: they are immutable and may be large."""
+    """Reads papers; the profiles it has read stay on its shelf."""
 
     def __init__(self, default_bundle: str) -> None:
         self._default = default_bundle
-        self._kept: dict[str, Profile] = {}
+        self._shelf = Shelf()
 
     def papers(self, connection: Connection, wanted: Collection[str]) -> Papers:
         """Return what is known of the `wanted` assets."""
         query = select(assets).where(assets.c.asset.in_(wanted))
         known = {row["asset"]: row for row in connection.execute(query).mappings()}
         champions = {"": self._default} | read_assignments(connection, CHAMPION)
-        return Papers(known, champions, self._active(connection, wanted))
-
-    def _active(
-        self, connection: Connection, wanted: Collection[str]
-    ) -> dict[tuple[str, str], Profile]:
-        """Return the newest active profile of each asset and bundle."""
-        query = (
-            select(profiles.c.profile, profiles.c.asset, profiles.c.bundle)
-            .where(profiles.c.active, profiles.c.asset.in_(wanted))
-            .order_by(profiles.c.version)
-        )
-        newest = {(row.asset, row.bundle): row.profile for row in connection.execute(query)}
-        missing = set(newest.values()) - self._kept.keys()
-        if missing:
-            rows = connection.execute(select(profiles).where(profiles.c.profile.in_(missing)))
-            self._kept.update((row["profile"], _profile_of(row)) for row in rows.mappings())
-        return {key: self._kept[profile] for key, profile in newest.items()}
+        return Papers(known, champions, self._shelf.active(connection, wanted))
 
 
 def longest_prefix(assigned: Mapping[str, str], asset: str) -> str:
@@ -174,38 +156,6 @@ def list_bundles(database: Database) -> list[Bundle]:
         ]
 
 
-def add_profile(database: Database, profile: Profile, now: datetime) -> None:
-    """Record a profile and make it the active one of its asset and bundle."""
-    table = profiles.c
-    row = {
-        "profile": profile.id,
-        "asset": profile.asset,
-        "version": profile.version,
-        "bundle": profile.bundle,
-        "normal_hours": profile.normal_hours,
-        "arrays": _packed(profile.arrays),
-        "limits": {name: float(limit) for name, limit in profile.limits.items()},
-        "active": True,
-        "created_at": now,
-    }
-    with told_plainly(database), database.write() as connection:
-        connection.execute(
-            update(profiles)
-            .where(table.asset == profile.asset, table.bundle == profile.bundle)
-            .values(active=False)
-        )
-        connection.execute(insert(profiles), row)
-
-
-def next_version(database: Database, asset: str, bundle: str) -> int:
-    """Return the version the next profile of this asset and bundle gets, from 1."""
-    table = profiles.c
-    query = select(func.coalesce(func.max(table.version), 0) + 1)
-    with told_plainly(database), database.read() as connection:
-        found = connection.scalar(query.where(table.asset == asset, table.bundle == bundle))
-        return int(found or 1)
-
-
 def add_label(database: Database, label: Label) -> int:
     """Record what a person said; return the id of the label. Labels are never changed."""
     row = {
@@ -231,25 +181,3 @@ def named_shards(database: Database) -> Callable[[Collection[str]], Sequence[str
             return connection.scalars(select(shards.c.id).where(shards.c.id.in_(ids))).all()
 
     return named
-
-
-def _packed(arrays: Mapping[str, NDArray[np.float32]]) -> bytes:
-    """Return the arrays as one npz without pickle."""
-    file = io.BytesIO()
-    plain: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
-    np.savez_compressed(file, **plain)
-    return file.getvalue()
-
-
-def _profile_of(row: Mapping[Any, Any]) -> Profile:
-    with np.load(io.BytesIO(row["arrays"]), allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    return Profile(
-        id=row["profile"],
-        asset=row["asset"],
-        version=row["version"],
-        bundle=row["bundle"],
-        normal_hours=row["normal_hours"],
-        arrays=arrays,
-        limits=row["limits"],
-    )

@@ -130,8 +130,7 @@ class Retention:
     def _drop_days(self, tables: Sequence[str], cutoff: datetime) -> int:
         if self.dry_run:
             return 0
-        with self.database.write() as connection:
-            return drop_old_days(connection, tables, cutoff)
+        return drop_old_days(self.database, tables, cutoff)
 
     def _alarms(self, cutoff: datetime, _holds: Holds) -> Counter[str]:
         cleared = alarms.c.cleared_at.is_not(None)

@@ -218,6 +218,7 @@ _GIVE_UP = (
         late.c.policy == bindparam("b_policy"),
         late.c.revision.is_(None),
         late.c.unrevised.is_(None),
+        late.c.shard.is_not(None),  # what is not archived yet was not asked for
     )
     .values(unrevised=bindparam("b_why"))
 )

@@ -184,7 +184,13 @@ def _add_alarms(sheets: Sheets, transitions: Sequence[AlarmTransition], page: Pa
 
 def _outbox_rows(step: Step, page: Page) -> Iterable[Row]:
     def row(channel: str, body: Row) -> Row:
-        return {"channel": channel, "body": body, "created_at": page.now, "due_at": page.now}
+        return {
+            "channel": channel,
+            "alarm": body.get("alarm"),
+            "body": body,
+            "created_at": page.now,
+            "due_at": page.now,
+        }
 
     for transition in step.alarms:
         body = alarm_body(transition)

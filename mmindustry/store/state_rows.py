@@ -45,8 +45,7 @@ def asset_state_row(state: AssemblyState) -> Row:
                 "heard": _instant_or_none(known.heard),
                 "set_aside": known.set_aside,
                 "quiet_since": _instant_or_none(known.quiet_since),
-                "every": None if known.every is None else known.every.total_seconds(),
-                "registered": known.registered,
+                "expected": _instant_or_none(known.expected),
             }
             for source, known in state.sources.items()
         },

@@ -1,9 +1,11 @@
 """The way in: the log that the policy names. Kafka is imported only where it is used."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from mmindustry.clock import Clock
+from mmindustry.errors import DependencyDown
 from mmindustry.ports import Publisher, Source
 from mmindustry.stream.admin import StreamAdmin
 from mmindustry.stream.policy import StreamPolicy
@@ -90,3 +92,27 @@ def open_admin(policy: StreamPolicy) -> StreamAdmin:
     from mmindustry.stream.local.log import LocalLog  # noqa: PLC0415 - only if used
 
     return LocalLog(policy.local)
+
+
+def count_held(policy: StreamPolicy) -> int | None:
+    """Return how many messages the input topics hold; None where the stream can't be reached.
+
+    A local log that is not there yet holds nothing, and is not made by looking.
+    """
+    if policy.kind == "local" and not Path(policy.local.folder).is_dir():
+        return 0
+    try:
+        admin = open_admin(policy)
+    except DependencyDown:
+        return None
+    try:
+        layouts = admin.layouts(policy.topics.inputs)
+    except DependencyDown:
+        return None
+    finally:
+        admin.close()
+    return sum(
+        layout.ends[partition] - layout.begins[partition]
+        for layout in layouts.values()
+        for partition in range(layout.partitions)
+    )

@@ -14,6 +14,7 @@ from mmindustry.domain import (
     Evidence,
     Failed,
     Gap,
+    Identity,
     Position,
     Prediction,
     Progress,
@@ -78,14 +79,14 @@ class FakeDatabase:
     windows: dict[WindowKey, WindowRow] = field(default_factory=dict)
     late: dict[Position, tuple[Untaken, Evidence]] = field(default_factory=dict)
     sealed: dict[WindowKey | Position, str] = field(default_factory=dict)
-    entries: dict[tuple[str, str, datetime], Event] = field(default_factory=dict)
-    states: dict[tuple[str, str, datetime], Event] = field(default_factory=dict)
+    entries: dict[Identity, Event] = field(default_factory=dict)
+    states: dict[Identity, Event] = field(default_factory=dict)
     gaps: dict[tuple[object, ...], Gap] = field(default_factory=dict)
     predictions: dict[tuple[WindowKey, str], Prediction | Failed] = field(default_factory=dict)
     transitions: list[AlarmTransition] = field(default_factory=list)
     dead_letters: dict[Position, DeadLetter] = field(default_factory=dict)
     shards: dict[str, Shard] = field(default_factory=dict)
-    unrevised: dict[WindowKey, str] = field(default_factory=dict)
+    given_up: set[tuple[Position, datetime]] = field(default_factory=set)
     cards: dict[str, AssetCard] = field(default_factory=dict)
     sensors: list[Sensor] = field(default_factory=list)
     registered: set[str] = field(default_factory=set)

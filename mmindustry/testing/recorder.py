@@ -11,6 +11,7 @@ from mmindustry.domain import (
     Evidence,
     Failed,
     Fresh,
+    Identity,
     LogEntry,
     Modality,
     Prediction,
@@ -79,7 +80,7 @@ class FakeRecorder:
 
     def unknown(self, untaken: Sequence[Untaken]) -> Fresh:
         """Sort by kind; what is known or came twice is a duplicate."""
-        met: set[tuple[str, str, datetime]] = set()
+        met: set[Identity] = set()
         late, entries, states, duplicates = [], [], [], []
         for one in untaken:
             event = one.event
@@ -99,9 +100,11 @@ class FakeRecorder:
         database = self.database
         if event.identity in database.entries or event.identity in database.states:
             return True
-        named = [e for row in database.windows.values() for e in (*row.evidence, *row.struck)]
-        named += [evidence for _, evidence in database.late.values()]
-        return any((e.source, e.id, e.time) == event.identity for e in named)
+        asset = event.asset
+        rows = [row for row in database.windows.values() if row.key.asset == asset]
+        named = [e for row in rows for e in (*row.evidence, *row.struck)]
+        named += [e for late, e in database.late.values() if late.event.asset == asset]
+        return any((asset, e.source, e.id, e.time) == event.identity for e in named)
 
     def contexts(self, windows: Sequence[Window], events: Sequence[Event]) -> list[Context]:
         """Return what surrounds each window, nothing from beyond its cut."""
@@ -148,6 +151,8 @@ class FakeRecorder:
             if position.partition not in self._fences or position not in self.database.sealed:
                 continue
             for start in late.late_for:
+                if (position, start) in self.database.given_up:
+                    continue
                 key = WindowKey(late.event.asset, late.policy, start)
                 wanted.setdefault(key, []).append(evidence)
         found = (self._revisable(key, late) for key, late in sorted(wanted.items()))
@@ -157,7 +162,7 @@ class FakeRecorder:
         rows = [r for r in self.database.windows.values() if r.key[:3] == key[:3]]
         newest = max(rows, key=lambda r: r.key.revision, default=None)
         held = set(newest.evidence) if newest is not None else set()
-        if set(late) <= held or self._given_up(key):
+        if set(late) <= held:
             return None
         first = min(rows, key=lambda r: r.key.revision, default=None)
         partition = late[0].position.partition
@@ -172,8 +177,15 @@ class FakeRecorder:
             late=tuple(late),
         )
 
-    def _given_up(self, key: WindowKey) -> bool:
-        return any(known[:3] == key[:3] for known in self.database.unrevised)
+    def _give_up(self, key: WindowKey) -> None:
+        """Note that what is archived of a window's late list, and in no revision, never will be."""
+        database = self.database
+        rows = [row for row in database.windows.values() if row.key[:3] == key[:3]]
+        taken = {evidence.position for row in rows for evidence in row.evidence}
+        for position, (late, _) in database.late.items():
+            mine = (late.event.asset, late.policy) == key[:2] and key.start in late.late_for
+            if mine and position in database.sealed and position not in taken:
+                database.given_up.add((position, key.start))
 
     def recent(self, key: WindowKey, count: int, *, bundle: str) -> list[Prediction | Failed]:
         """Return the newest revisions' predictions of the windows before `key`, oldest first."""
@@ -200,7 +212,8 @@ class FakeRecorder:
                 alarm_states=step.alarm_states,
             )
         )
-        self.database.unrevised.update(step.unrevised)
+        for key, _ in step.unrevised:
+            self._give_up(key)
 
 
 def _fitting(entries: Sequence[Event]) -> tuple[Event, ...]:

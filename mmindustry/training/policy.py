@@ -1,4 +1,4 @@
-"""How a bundle is trained."""
+"""How a bundle is trained, and how an asset's normal is learned."""
 
 from dataclasses import dataclass
 
@@ -56,3 +56,40 @@ class TrainingPolicy:
         weights = (self.auxiliary, self.hazard, self.product, self.gauges, self.aligning)
         if min(self.weight_decay, *weights) < 0:
             raise ValueError("weight_decay and the weights of losses must be at least 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilePolicy:
+    """What counts as an asset's normal, how much of it is needed, and when it is learned."""
+
+    learn: bool = True
+    """The profiler learns the first profile of each registered asset and serving bundle by
+    itself; off: only `mmindustry profile learn` does."""
+    normal_hours: float = 16.0
+    """Archived hours of normal after which it does, above 0. Evidence goes with
+    `retention.raw_days`: what a machine runs in that time must reach this."""
+    check_seconds: float = 600.0
+    """Pause between its looks for assets that have enough, seconds, 0.1..86400."""
+    guard_seconds: float = 1800.0
+    """How far from a machine's alarm or a confirmed fault nothing counts as normal, seconds,
+    0 or more."""
+    least_windows: int = 200
+    """Fewer normal windows than this tell no normal, 40..20000: seven in ten make the bank, the
+    later three calibrate, and the p-value can't fall below one in as many."""
+    most_windows: int = 3000
+    """Windows that are read, evenly over all the normal there is: `least_windows`..20000."""
+    references: int = 2000
+    """Most references a modality in the bank, 20..5000."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no profile can be made of."""
+        if self.normal_hours <= 0:
+            raise ValueError(f"normal_hours must be above 0, got {self.normal_hours}")
+        if not 0.1 <= self.check_seconds <= 86_400:
+            raise ValueError(f"check_seconds must be in 0.1..86400, got {self.check_seconds}")
+        if self.guard_seconds < 0:
+            raise ValueError(f"guard_seconds must be 0 or more, got {self.guard_seconds}")
+        if not 40 <= self.least_windows <= self.most_windows <= 20_000:
+            raise ValueError("40 <= least_windows <= most_windows <= 20000 must hold")
+        if not 20 <= self.references <= 5_000:
+            raise ValueError(f"references must be in 20..5000, got {self.references}")

@@ -1,127 +1,228 @@
-"""What is normal for one asset: a bank of its embeddings, its baseline frame, its limits."""
+"""What is normal for one asset: a bank of its embeddings, its baseline frames, its limits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.domain import Context, Features, Profile, Window
+from mmindustry.alerting.policy import AlertingPolicy
+from mmindustry.alerting.scores import novelty_level
+from mmindustry.domain import Context, Features, Frame, Profile, Window
 from mmindustry.errors import InputError
 from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard
-from mmindustry.features.spec import BASELINE, Recipe
+from mmindustry.features.spec import BASELINE, MODALITIES, Recipe
 from mmindustry.features.spectra import Basis
-from mmindustry.fusion.novelty import array_names, densities, novelty_scores
+from mmindustry.fusion.novelty import array_names, densities, novelty_scores, p_values
 from mmindustry.fusion.predictor import FusionPredictor
 from mmindustry.training.baseline import baseline_frame
+from mmindustry.training.policy import ProfilePolicy
 
 Array = NDArray[np.float32]
+Pair = tuple[Window, Context]
 
-LARGEST_BANK = 5_000
-"""Most references a modality."""
-LEAST_WINDOWS = 40
-"""Fewer normal windows than this tell no normal: 20 for the bank, 20 to calibrate."""
+_BASELINE_WINDOWS = 60
+"""Windows whose frames the median is taken of: some hundred frames forget whoever walked by."""
+_TOGETHER = 32
 _CALIBRATED_SHARE = 0.3
 _TRIMMED_SHARE = 0.02
 _LIMIT_P = 0.01
+_CHECKS = (0.4, 0.6, 0.8)
+"""Where in time the checks of steadiness begin; each looks at the fifth that follows."""
+
+
+class NormalWindows(Protocol):
+    """The windows of when nothing was wrong with an asset, oldest first."""
+
+    @property
+    def hours(self) -> float:
+        """Hours of normal that they cover."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def read(self, places: Sequence[int]) -> Iterator[Pair]:
+        """Yield those at these places, in order; one that can't be read is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a bank tells of one modality: references, their densities, later scores (ascending)."""
+
+    bank: Array
+    density: Array
+    calibration: Array
+
+    def surprise(self, points: Array) -> NDArray[np.float64]:
+        """Return the p-value of each embedding, shape (points,)."""
+        return p_values(novelty_scores(points, self.bank, self.density), self.calibration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileMaker:
-    """Makes profiles with one bundle's network and recipe."""
+    """Makes profiles with one bundle's network and recipe, on whatever runtime serves it."""
 
     predictor: FusionPredictor
     recipe: Recipe
     basis: Basis
+    policy: ProfilePolicy = field(default_factory=ProfilePolicy)
+    alerting: AlertingPolicy = field(default_factory=AlertingPolicy)
+    guard: Guard = field(default_factory=Guard)
 
-    def make(
-        self, asset: str, normal: Sequence[tuple[Window, Context]], *, version: int
-    ) -> Profile:
-        """Return the profile of an asset from windows of when nothing was wrong, in any order.
+    def make(self, asset: str, normal: NormalWindows, *, version: int) -> Profile:
+        """Return the profile of an asset from windows of when nothing was wrong.
 
-        The baseline frame is made first, since the bank is embedded with it. The later windows
-        calibrate, the earlier ones make the bank, so that p-values are told on days that the bank
-        has not seen; its strangest 2 % are left out, since some "normal" windows never are
-        (learning.md 4.6).
+        The baseline frames are made first, since the bank is embedded with them. The later
+        windows calibrate, the earlier ones make the bank, so that p-values are told on hours that
+        the bank has not seen; its strangest 2 % are left out, since some "normal" windows never
+        are (learning.md 4.6). A modality whose own held-out normal would have raised the novelty
+        alarm is not steady enough to be told by, and gets no bank. Memory is bounded: windows are
+        read a few at a time, only their embeddings stay.
 
         Raises:
-            InputError: Fewer than 40 windows, or windows of another asset.
+            InputError: Too few windows, windows of another asset, or no modality is steady.
         """
-        if strangers := {w.key.asset for w, _ in normal} - {asset}:
-            raise InputError(f"windows of {sorted(strangers)} say nothing of {asset}")
-        ordered = sorted(normal, key=lambda pair: pair[0].end)
-        plain = self._features(ordered, None)
-        if len(plain) < LEAST_WINDOWS:
+        places = spread(len(normal), self.policy.most_windows)
+        self._enough(asset, len(places))
+        sample = [places[at] for at in spread(len(places), _BASELINE_WINDOWS)]
+        seen = self._profile(asset, version, normal, self._baselines(asset, normal, sample))
+        points, present = self._embedded(asset, normal, places, seen)
+        self._enough(asset, len(points))
+        known = {
+            modality: learned
+            for at, modality in enumerate(MODALITIES)
+            if (learned := self._learned(points[present[:, at], at])) is not None
+        }
+        if not known:
             raise InputError(
-                f"{asset}: {len(plain)} normal windows are too few, {LEAST_WINDOWS} are needed"
+                f"{asset}: {len(points)} windows are normal, but in no modality is the later of "
+                "them like the earlier; learn again when there are more"
             )
-        empty = self._profile(asset, version, ordered)
-        frame = baseline_frame(plain)
-        if frame is None:
-            return _learned(empty, self._banks(plain))
-        seen = replace(empty, arrays={BASELINE: frame})
-        return _learned(seen, self._banks(self._features(ordered, seen)))
+        return _with_banks(seen, known)
 
-    def _features(
-        self, normal: Sequence[tuple[Window, Context]], profile: Profile | None
-    ) -> list[Features]:
-        guard = Guard()
-        built = [
-            build_features(
-                window,
-                replace(context, profile=profile),
-                self.recipe,
-                basis=self.basis,
-                guard=guard,
-            )[0]
-            for window, context in normal
-        ]
-        return [item for item in built if isinstance(item, Features) and not item.findings]
+    def _enough(self, asset: str, count: int) -> None:
+        if count < self.policy.least_windows:
+            raise InputError(
+                f"{asset}: {count} normal windows are too few, {self.policy.least_windows} are "
+                "needed"
+            )
+
+    def _built(self, pairs: Iterator[Pair], profile: Profile | None) -> Iterator[Features]:
+        for window, context in pairs:
+            known = replace(context, profile=profile)
+            made, _ = build_features(window, known, self.recipe, basis=self.basis, guard=self.guard)
+            if isinstance(made, Features) and not made.findings:
+                yield made
+
+    def _baselines(
+        self, asset: str, normal: NormalWindows, places: Sequence[int]
+    ) -> dict[str, Array]:
+        """Return the baseline frame of each camera, named as the recipe asks."""
+        seen: dict[str, list[Features]] = {}
+        for window, context in normal.read(places):
+            if window.key.asset != asset:
+                raise InputError(f"windows of {window.key.asset} say nothing of {asset}")
+            for source in {item.source for item in window.items if isinstance(item.content, Frame)}:
+                mine = tuple(item for item in window.items if item.source == source)
+                alone = iter([(replace(window, items=mine, missing=()), context)])
+                seen.setdefault(source, []).extend(map(_frames_only, self._built(alone, None)))
+        frames = {source: baseline_frame(made) for source, made in sorted(seen.items())}
+        return {f"{BASELINE}/{s}": frame for s, frame in frames.items() if frame is not None}
+
+    def _embedded(
+        self, asset: str, normal: NormalWindows, places: Sequence[int], profile: Profile
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        """Return embeddings (windows, 3, width) in order of time, and which are there."""
+        points: list[Array] = []
+        present: list[list[bool]] = []
+        waiting: list[Features] = []
+        for features in self._built(normal.read(places), profile):
+            if features.window.asset != asset:
+                raise InputError(f"windows of {features.window.asset} say nothing of {asset}")
+            waiting.append(features)
+            if len(waiting) == _TOGETHER:
+                points.append(self.predictor.embed(waiting))
+                present += [[bool(f.present[m]) for m in MODALITIES] for f in waiting]
+                waiting = []
+        points.append(self.predictor.embed(waiting))
+        present += [[bool(f.present[m]) for m in MODALITIES] for f in waiting]
+        return np.concatenate(points), np.array(present, np.bool_).reshape(-1, len(MODALITIES))
+
+    def _learned(self, points: Array) -> Known | None:
+        """Return what a modality's embeddings (windows, width) tell; None: too few, or unsteady."""
+        if len(points) < self.policy.least_windows or not self._is_steady(points):
+            return None
+        return known_by(points, self.policy.references)
+
+    def _is_steady(self, points: Array) -> bool:
+        """Return whether no stretch of normal would alarm one who learned all before it.
+
+        The order of time is kept throughout (forward chaining; Tashman, International Journal of
+        Forecasting 16 (2000) 437-450).
+        """
+        ahead = int(len(points) * 0.2)
+        for share in _CHECKS:
+            begin = int(len(points) * share)
+            known = known_by(points[:begin], self.policy.references)
+            level = 0.0
+            for p_value in known.surprise(points[begin : begin + ahead]):
+                level = novelty_level(level, float(p_value), self.alerting)
+                if level >= self.alerting.novelty_limit:
+                    return False
+        return True
 
     def _profile(
-        self, asset: str, version: int, ordered: Sequence[tuple[Window, Context]]
+        self, asset: str, version: int, normal: NormalWindows, baselines: Mapping[str, Array]
     ) -> Profile:
-        seconds = sum((w.end - w.key.start).total_seconds() for w, _ in ordered)
         return Profile(
             id=f"{asset}@{version}",
             asset=asset,
             version=version,
             bundle=self.predictor.bundle,
-            normal_hours=seconds / 3600.0,
-            arrays={},
+            normal_hours=normal.hours,
+            arrays=dict(baselines),
             limits={},
         )
 
-    def _banks(self, normal: Sequence[Features]) -> dict[str, tuple[Array, Array]]:
-        """Return, a modality, the embeddings of the bank and those that calibrate it."""
-        embedded = self.predictor.embed(normal)
-        found = {}
-        for column, modality in enumerate(("image", "audio", "text")):
-            there = np.array([bool(item.present[modality]) for item in normal])
-            points = embedded[there, column]
-            held = int(len(points) * _CALIBRATED_SHARE)
-            if len(points) >= LEAST_WINDOWS:
-                found[modality] = (
-                    core_set(points[: len(points) - held]),
-                    points[len(points) - held :],
-                )
-        return found
+
+def spread(count: int, most: int) -> list[int]:
+    """Return at most `most` places of 0..count - 1, evenly apart, first and last among them.
+
+    >>> spread(5, 3)
+    [0, 2, 4]
+    """
+    if count <= most:
+        return list(range(count))
+    return [round(place) for place in np.linspace(0, count - 1, most)]
 
 
-def _learned(profile: Profile, banks: dict[str, tuple[Array, Array]]) -> Profile:
+def known_by(points: Array, references: int) -> Known:
+    """Return what embeddings in order of time tell: the later three in ten calibrate."""
+    held = int(len(points) * _CALIBRATED_SHARE)
+    bank = core_set(points[: len(points) - held], references)
+    density = densities(bank)
+    scores = novelty_scores(points[len(points) - held :], bank, density)
+    return Known(bank, density, np.sort(scores).astype(np.float32))
+
+
+def _frames_only(features: Features) -> Features:
+    kept = {name: features.arrays[name] for name in ("image_frames", "image_mask")}
+    return replace(features, arrays=kept)
+
+
+def _with_banks(profile: Profile, known: Mapping[str, Known]) -> Profile:
     """Return the profile with its banks and limits; a limit is the score with p = 0.01."""
     limits, arrays = {}, dict(profile.arrays)
-    for modality, (bank, later) in banks.items():
-        names = array_names(modality)
-        density = densities(bank)
-        scores = np.sort(novelty_scores(later, bank, density)).astype(np.float32)
-        arrays |= dict(zip(names, (bank, density, scores), strict=True))
-        limits[f"novelty_{modality}"] = float(np.quantile(scores, 1.0 - _LIMIT_P))
+    for modality, one in known.items():
+        values = (one.bank, one.density, one.calibration)
+        arrays |= dict(zip(array_names(modality), values, strict=True))
+        limits[f"novelty_{modality}"] = float(np.quantile(one.calibration, 1.0 - _LIMIT_P))
     return replace(profile, arrays=arrays, limits=limits)
 
 
-def core_set(points: Array, largest: int = LARGEST_BANK) -> Array:
+def core_set(points: Array, largest: int = 5_000) -> Array:
     """Return the bank: the points less their strangest 2 %, thinned to `largest` by k-centre.
 
     Greedy k-centre (Gonzalez, 1985): each next point is the one farthest from those chosen.

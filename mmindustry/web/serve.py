@@ -8,7 +8,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
-from mmindustry.errors import Busy
+from mmindustry.web.listen import listen
 from mmindustry.web.policy import WebPolicy, check_exposure
 
 _LOOK_SECONDS = 0.1
@@ -37,7 +37,7 @@ def serve(
         Busy: The port is taken; the message names it.
     """
     check_exposure(policy)
-    listener = _listen(policy.host, policy.port)
+    listener = listen(policy.host, policy.port)
     shown = f"[{policy.host}]" if ":" in policy.host else policy.host
     url = f"http://{shown}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
@@ -60,26 +60,6 @@ def serve(
                 stopping=stopping,
             )
         )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except socket.gaierror as error:
-        raise Busy(f"host {host!r} has no address here ({error}); check the setting") from error
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise Busy(
-            f"{host}:{port} can't be listened on ({error.strerror}); "
-            "stop what holds it, or choose another port (0 takes a free one)"
-        ) from error
-    return listener
 
 
 async def _run(

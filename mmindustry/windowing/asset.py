@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mmindustry.domain import AssemblyState, Closing, Event
+from mmindustry.domain import AssemblyState, Closing, Event, Identity
 from mmindustry.windowing.watermark import AssetTime
-
-Identity = tuple[str, str, datetime]
 
 
 @dataclass(slots=True)

@@ -71,8 +71,6 @@ class PartitionMemory:
             memory.time.sources = dict(state.sources)
             for start, opened in state.text_windows.items():
                 self._open(memory, start, opened).text = True
-            for source, known in state.sources.items():
-                self._silence.watch(memory, source, known.heard)
         self.register(claim.sensors)
 
     def register(self, sensors: Iterable[Sensor]) -> None:
@@ -83,9 +81,13 @@ class PartitionMemory:
         for asset in {*by_asset, *self.assets}:
             self._asset(asset).time.register(by_asset.get(asset, ()))
             self._stirred.add(asset)
+            self._silence.stir(asset)
 
     def add(self, event: Event) -> Untaken | None:
-        """Put an event into its open windows, or return what no open window takes."""
+        """Put an event into its open windows, or return what no open window takes.
+
+        What a window holds already says nothing new: it is no sign of life of its source.
+        """
         if event.modality not in MEDIA:
             return None if event.seen else Untaken(event, self._policy.name)
         memory = self._asset(event.asset)
@@ -93,14 +95,14 @@ class PartitionMemory:
         closed = tuple(s for s in starts if memory.closed(s + self._spans.length))
         if event.seen:
             self.holdings.returned(event)
-        else:
-            self._hear(memory, event)
         if memory.holds(event.identity, starts):
             if not event.seen:
                 self.holdings.dropped["duplicate"] += 1
             return None
         if closed and not event.seen:
             return Untaken(event, self._policy.name, closed)
+        if not event.seen:
+            self._hear(memory, event)
         self._place(memory, event, [s for s in starts if s not in closed], named=bool(closed))
         return None
 
@@ -109,6 +111,7 @@ class PartitionMemory:
         self.holdings.dropped["duplicate"] += len(fresh.duplicates)
         for late in fresh.late:
             event = late.event
+            self._hear(self._asset(event.asset), event)
             self.holdings.late(event)
             still = [s for s in self._spans.starts(event.time) if s not in late.late_for]
             self._place(self._asset(event.asset), event, still, named=True)
@@ -118,7 +121,7 @@ class PartitionMemory:
     def _open_by_text(self, entry: Event) -> None:
         memory = self._asset(entry.asset)
         self._changed.add(entry.asset)
-        if memory.time.holding():
+        if not memory.time.waits_for_nobody(entry.time):
             return
         for start in self._spans.starts(entry.end):
             if start not in memory.windows and not memory.closed(start + self._spans.length):
@@ -142,13 +145,10 @@ class PartitionMemory:
         return window
 
     def _hear(self, memory: AssetMemory, event: Event) -> None:
-        quiet_since = memory.time.hear(event, memory.frontier)
-        if quiet_since is not None:
-            self._silence.ended(memory, event.source, quiet_since, event.append_time)
+        before = memory.time.sources.get(event.source)
+        expects = memory.time.hear(event, memory.frontier)
+        self._silence.heard(memory, event, before, expects=expects)
         memory.time.advance()
-        self._silence.watch(memory, event.source, event.append_time)
-        for source in memory.time.sensors:
-            self._silence.watch(memory, source, event.append_time)
         self._stirred.add(memory.asset)
         self._changed.add(memory.asset)
 

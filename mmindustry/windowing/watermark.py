@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mmindustry.domain import Event, Modality, Sensor, SourceState
+from mmindustry.windowing.validity import EVER, Span, Validity
 
 MEDIA = frozenset({Modality.IMAGE, Modality.AUDIO})
+_AT_ONCE = timedelta(0)
 
 
 class AssetTime:
@@ -15,33 +17,43 @@ class AssetTime:
     Guaranteed never to go back, over claims too: it is part of what the record keeps (law 1).
     """
 
-    __slots__ = ("_grace", "_length", "sensors", "sources", "watermark")
+    __slots__ = ("_grace", "_length", "_unheard", "_validity", "is_bounded", "sources", "watermark")
 
     def __init__(self, *, length: timedelta, grace: timedelta) -> None:
         self._length = length
         self._grace = grace
+        self._validity: dict[str, Validity] = {}
+        self._unheard: set[str] = set()
         self.sources: dict[str, SourceState] = {}
-        self.sensors: dict[str, Sensor] = {}
+        self.is_bounded = False
         self.watermark: datetime | None = None
 
     def register(self, sensors: Iterable[Sensor]) -> None:
-        """Take the registry's word for which frame and sound sources to expect."""
-        self.sensors = {sensor.source: sensor for sensor in sensors if sensor.modality in MEDIA}
+        """Take the registry's word, all its rows, for which frame and sound sources to expect."""
+        rows: dict[str, list[Sensor]] = {}
+        for sensor in sensors:
+            if sensor.modality in MEDIA:
+                rows.setdefault(sensor.source, []).append(sensor)
+        self._validity = {source: Validity(mine) for source, mine in rows.items()}
+        self.is_bounded = any(one.is_bounded for one in self._validity.values())
         for source, state in list(self.sources.items()):
-            known = source in self.sensors
-            every = self.sensors[source].every if known else None
-            if not known and state.heard is None:
+            nothing_known = state.heard is None and state.quiet_since is None
+            if nothing_known and source not in self._validity:
                 del self.sources[source]
-            else:
-                self.sources[source] = replace(state, every=every, registered=known)
-        for sensor in self.sensors.values():
-            if sensor.source not in self.sources:
-                self.sources[sensor.source] = SourceState(
-                    sensor.modality, every=sensor.every, registered=True
-                )
+        for source, validity in self._validity.items():
+            self.sources.setdefault(source, SourceState(validity.newest.modality))
+        self._unheard = {
+            source
+            for source, state in self.sources.items()
+            if state.heard is None and state.expected is None
+        }
 
-    def hear(self, event: Event, frontier: datetime | None) -> datetime | None:
-        """Move the source's time to the event's last instant; return since when it was quiet."""
+    def hear(self, event: Event, frontier: datetime | None) -> bool:
+        """Move the source's time to the event's last instant.
+
+        Returns:
+            Whether registered sources that never spoke are expected from now on.
+        """
         state = self.sources.get(event.source) or SourceState(event.modality)
         time = event.end if state.time is None else max(state.time, event.end)
         heard = event.append_time if state.heard is None else max(state.heard, event.append_time)
@@ -49,17 +61,44 @@ class AssetTime:
         self.sources[event.source] = replace(
             state, time=time, heard=heard, set_aside=aside, quiet_since=None
         )
-        return state.quiet_since
+        self._unheard.discard(event.source)
+        expected = bool(self._unheard)
+        for source in self._unheard:
+            self.sources[source] = replace(self.sources[source], expected=event.append_time)
+        self._unheard.clear()
+        return expected
+
+    def now(self, clock: datetime) -> datetime | None:
+        """Return how far the asset's event time is when the arrival clock shows `clock`.
+
+        Since its newest item it is taken to run on as the clock does. None: nobody spoke yet.
+        """
+        times = [
+            state.time + max(clock - state.heard, _AT_ONCE)
+            for state in self.sources.values()
+            if state.time is not None and state.heard is not None
+        ]
+        return max(times, default=None)
+
+    def span(self, source: str, at: datetime) -> Span:
+        """Return what the registry says of a source at an instant.
+
+        A source it does not know is always valid once it has spoken.
+        """
+        validity = self._validity.get(source)
+        if validity is not None:
+            return validity.at(at)
+        state = self.sources[source]
+        spoke = Sensor(source=source, asset="", modality=state.modality)
+        return Span(spoke if state.heard is not None else None, EVER, None)
 
     def awaited(self, source: str, state: SourceState, at: datetime | None) -> bool:
         """Return whether windows wait for this source, set aside or not, around the time `at`."""
-        if state.every is not None and state.every > self._length:
-            return False
-        sensor = self.sensors.get(source)
-        if sensor is None or at is None:
-            return sensor is not None or state.heard is not None
-        begun = sensor.valid_from is None or sensor.valid_from <= at
-        return begun and (sensor.valid_to is None or at < sensor.valid_to)
+        validity = self._validity.get(source)
+        if validity is None:
+            return state.heard is not None
+        sensor = validity.newest if at is None else validity.at(at).sensor
+        return sensor is not None and (sensor.every is None or sensor.every <= self._length)
 
     def holding(self) -> list[tuple[str, SourceState]]:
         """Return the awaited sources that are not set aside: those that hold the watermark."""
@@ -69,6 +108,13 @@ class AssetTime:
             for source, state in self.sources.items()
             if not state.set_aside and self.awaited(source, state, at)
         ]
+
+    def waits_for_nobody(self, at: datetime) -> bool:
+        """Return whether no source holds the watermark but those not valid at `at` nor after."""
+        return all(
+            source in self._validity and self._validity[source].is_over(at)
+            for source, _ in self.holding()
+        )
 
     def advance(self) -> datetime | None:
         """Move the watermark as far as the awaited sources allow, and return it."""
@@ -90,14 +136,17 @@ class AssetTime:
             if state.time is None or state.time <= end:
                 self.sources[source] = replace(state, set_aside=True)
 
-    def silent(self, heard_from: Iterable[str], at: datetime) -> tuple[str, ...]:
-        """Return, sorted, the awaited or set-aside sources not among `heard_from` (partial)."""
-        given = frozenset(heard_from)
+    def silent(self, heard_from: Iterable[str], end: datetime) -> tuple[str, ...]:
+        """Return, sorted, the awaited or set-aside sources not among `heard_from` (partial).
+
+        Expected in a window that ends at `end` is who is awaited at its last instant.
+        """
+        given, last = frozenset(heard_from), end - datetime.resolution
         return tuple(
             sorted(
                 source
                 for source, state in self.sources.items()
-                if source not in given and self.awaited(source, state, at)
+                if source not in given and self.awaited(source, state, last)
             )
         )
 

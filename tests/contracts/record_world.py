@@ -86,7 +86,13 @@ def sql_world(url: str, policy: RecordPolicy | None = None) -> World:
     )
 
 
-def sql_recorder(database: Database, policy: RecordPolicy, *, partitions: int = 1) -> SqlRecorder:
+def sql_recorder(
+    database: Database,
+    policy: RecordPolicy,
+    *,
+    partitions: int = 1,
+    clock: HandClock | None = None,
+) -> SqlRecorder:
     """Return a new worker's hands on `database`, with no patience to speak of."""
     patience = Patience(
         keep=lambda: None,
@@ -95,7 +101,7 @@ def sql_recorder(database: Database, policy: RecordPolicy, *, partitions: int = 
         policy=StorePolicy(retry_first_seconds=0.01, retry_most_seconds=0.1),
     )
     line = Line(partitions=partitions, default_bundle="fake")
-    return SqlRecorder(database, line, policy, patience=patience, clock=HandClock())
+    return SqlRecorder(database, line, policy, patience=patience, clock=clock or HandClock())
 
 
 def make_progress(partition: int = 0, *, read: int = 0, in_flight: int = 0) -> Progress:

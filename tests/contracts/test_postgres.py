@@ -15,15 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
 
 from mmindustry.errors import DependencyDown
 from mmindustry.store import tables
 from mmindustry.store.database import Database, open_database, told_plainly
-from mmindustry.store.days import days_of, ensure_days, partition_name
+from mmindustry.store.days import (
+    Days,
+    days_of,
+    drop_old_days,
+    ensure_days,
+    partition_name,
+)
 from mmindustry.store.policy import RecordPolicy, RetentionPolicy, StorePolicy
 from mmindustry.store.retention import Retention
-from mmindustry.testing import BEGINNING, make_event, make_window
+from mmindustry.testing import BEGINNING, HandClock, make_event, make_window
 from tests.contracts.record_world import make_progress, make_step, sealing, sql_recorder
 from tests.servers import TEMPLATE, fresh_database, make_layout, running_postgres
 
@@ -141,13 +147,14 @@ class TestDays:
     TODAY = date(2031, 7, 1)
 
     def test_coming_days_get_partitions_of_their_own_once(self, database: Database) -> None:
-        with database.write() as connection:
-            made = ensure_days(connection, self.TODAY, 2)
-            again = ensure_days(connection, self.TODAY, 2)
+        found = ensure_days(database, self.TODAY, 2)
+        again = ensure_days(database, self.TODAY, 2)
+        with database.read() as connection:
             days = days_of(connection, "windows")
 
-        assert len(made) == 2 * len(tables.BY_DAY)
-        assert again == ()
+        assert len(found.made) == 2 * len(tables.BY_DAY)
+        assert found.busy == ()
+        assert again == Days()
         assert {self.TODAY, self.TODAY + timedelta(days=1)} <= set(days)
 
     def test_two_workers_may_make_the_same_days(self, postgres_server: str) -> None:
@@ -157,14 +164,42 @@ class TestDays:
 
             def make() -> int:
                 barrier.wait()
-                with database.write() as connection:
-                    return len(ensure_days(connection, date(2032, 1, 1), 3))
+                return len(ensure_days(database, date(2032, 1, 1), 3).made)
 
             with ThreadPoolExecutor(2) as pool:
                 made = [future.result() for future in [pool.submit(make) for _ in range(2)]]
             database.close()
 
-        assert sorted(made) == [0, 3 * len(tables.BY_DAY)]
+        assert sum(made) == 3 * len(tables.BY_DAY)
+
+    def test_a_reader_of_several_tables_is_never_in_its_way(self, database: Database) -> None:
+        with database.read() as reader:
+            reader.execute(select(tables.windows.c.id)).all()
+            found = ensure_days(database, date(2033, 1, 1), 1)
+            reader.execute(select(tables.late.c.asset)).all()
+
+        names = {partition_name(table, date(2033, 1, 1)) for table in tables.BY_DAY}
+        assert found.busy == ("windows",)
+        assert set(found.made) == names - {"windows_p20330101"}
+        assert ensure_days(database, date(2033, 1, 1), 1) == Days(("windows_p20330101",))
+
+    def test_a_worker_goes_on_while_a_reader_keeps_a_table(self, database: Database) -> None:
+        clock = HandClock(datetime(2034, 1, 1, tzinfo=UTC))
+        recorder = sql_recorder(database, RecordPolicy(), clock=clock)
+        with database.read() as reader:
+            reader.execute(select(tables.windows.c.id)).all()
+            recorder.claim([0])
+            recorder.save(make_step())
+            with database.read() as connection:
+                before = days_of(connection, "windows")
+        clock.crank(60)
+
+        recorder.save(make_step())
+
+        with database.read() as connection:
+            after = days_of(connection, "windows")
+        assert date(2034, 1, 1) not in before
+        assert date(2034, 1, 1) in after
 
     def test_rows_of_other_days_stand_in_the_default_and_move_when_theirs_is_made(
         self, database: Database
@@ -176,8 +211,7 @@ class TestDays:
         recorder.save(make_step(make_window([make_event(at=start)], start=start)))
 
         before = self.standing(database)
-        with database.write() as connection:
-            ensure_days(connection, day.date(), 1)
+        ensure_days(database, day.date(), 1)
 
         assert before == {"windows_default"}
         assert self.standing(database) == {partition_name("windows", day.date())}
@@ -198,8 +232,19 @@ class TestDays:
         assert found["windows"] == 1
         assert found["days"] > 0
         assert BEGINNING.date() not in days
-        with database.write() as connection:
-            ensure_days(connection, BEGINNING.date(), 4)
+        ensure_days(database, BEGINNING.date(), 4)
+
+    def test_a_day_with_rows_is_not_dropped(self, database: Database) -> None:
+        recorder = sql_recorder(database, RecordPolicy())
+        recorder.claim([0])
+        recorder.save(make_step(make_window([make_event()])))
+
+        drop_old_days(database, ["windows"], BEGINNING + timedelta(days=3))
+
+        with database.read() as connection:
+            days = days_of(connection, "windows")
+        assert BEGINNING.date() in days
+        ensure_days(database, BEGINNING.date(), 4)
 
     @staticmethod
     def standing(database: Database) -> set[str]:

@@ -28,7 +28,8 @@ from mmindustry.store.queries.detail import read_window
 from mmindustry.store.queries.models import list_labels, list_partitions, read_version
 from mmindustry.store.queries.overview import read_overview
 from mmindustry.store.queries.page import Key, Page, read_cursor, write_cursor
-from mmindustry.store.queries.plant import list_assets, list_sensors, read_asset, read_names
+from mmindustry.store.queries.plant import list_assets, read_asset, read_names
+from mmindustry.store.queries.sensors import list_sensors
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.queries.surroundings import window_entries, window_late, window_states
 from mmindustry.store.queries.trouble import list_dead_letters, list_gaps
@@ -144,8 +145,8 @@ def test_what_lies_outside_the_scope_does_not_exist(record: PlantRecord) -> None
 
 def test_active_alarms_are_counted_by_priority(record: PlantRecord) -> None:
     with record.database.read() as connection:
-        assert count_active(connection, WHOLE) == {"high": 1, "medium": 1, "low": 1}
-        assert count_active(connection, AACHEN) == {"high": 1, "medium": 1}
+        assert count_active(connection, WHOLE) == {"high": 1, "medium": 1, "low": 2}
+        assert count_active(connection, AACHEN) == {"high": 1, "medium": 1, "low": 1}
 
 
 def test_neighbours_are_the_windows_before_and_after(record: PlantRecord) -> None:

@@ -55,6 +55,11 @@ def state(at: float, *, offset: int = 0) -> Event:
     return make_event(Modality.STATE, at, offset=offset)
 
 
+def in_partition(event: Event, partition: int, *, asset: str) -> Event:
+    """Return the event as another asset's, in that asset's partition."""
+    return replace(event, asset=asset, position=event.position._replace(partition=partition))
+
+
 def cut(window: Window, **below: int) -> Window:
     """Return the window with its cut at these offsets of mm.logs and mm.states."""
     return replace(window, cut={f"mm.{topic}": offset for topic, offset in below.items()})
@@ -88,8 +93,7 @@ class TestClaim:
                 heard=BEGINNING + timedelta(microseconds=1),
                 set_aside=True,
                 quiet_since=BEGINNING,
-                every=timedelta(seconds=2.5),
-                registered=True,
+                expected=BEGINNING + timedelta(seconds=2.5),
             ),
             "mic-1": SourceState(Modality.AUDIO),
         }
@@ -289,6 +293,50 @@ class TestUnknown:
 
         assert [late.event for late in fresh.late] == others
 
+    def test_what_two_assets_name_alike_is_two_events_even_at_once(self, world: World) -> None:
+        fan = world.worker()
+        fan.claim([1])
+        both = [make_event(kind, 1, id="7") for kind in (Modality.TEXT, Modality.STATE)]
+        theirs = [in_partition(event, 1, asset=OTHER) for event in both]
+
+        first = world.recorder.unknown([make_late(event) for event in both])
+        second = fan.unknown([make_late(event) for event in theirs])
+        for worker, fresh, asset, partition in (
+            (world.recorder, first, ASSET, 0),
+            (fan, second, OTHER, 1),
+        ):
+            state = make_state(asset, BEGINNING, partition)
+            found = {"entries": fresh.entries, "states": fresh.states, "assets": (state,)}
+            worker.save(make_step(partition=partition, fields=found))
+
+        assert (*first.entries, *first.states) == tuple(both)
+        assert (*second.entries, *second.states) == tuple(theirs)
+        for worker, events in ((world.recorder, both), (fan, theirs)):
+            assert worker.unknown([make_late(e) for e in events]).duplicates == tuple(events)
+            window = cut(make_window([events[0]]), logs=9, states=9)
+            (context,) = worker.contexts([window], [])
+            assert (*context.entries, *context.states) == tuple(events)
+
+    def test_what_two_assets_name_alike_in_one_step_is_two_events(self, world: World) -> None:
+        kinds = (Modality.IMAGE, Modality.AUDIO, Modality.TEXT, Modality.STATE)
+        mine = [make_event(kind, 1, id="7", offset=1) for kind in kinds]
+        others = [
+            replace(event, asset=OTHER, position=event.position._replace(offset=2))
+            for event in mine
+        ]
+
+        fresh = world.recorder.unknown([make_late(event) for event in (*mine, *others)])
+
+        assert fresh.duplicates == ()
+        world.save(
+            late=fresh.late,
+            entries=fresh.entries,
+            states=fresh.states,
+            assets=(make_state(), make_state(OTHER)),
+        )
+        again = [make_late(event) for event in (*others, *mine)]
+        assert world.recorder.unknown(again).duplicates == (*others, *mine)
+
 
 class TestEntriesInContext:
     def test_the_last_twenty_come_oldest_first(self, world: World) -> None:
@@ -458,6 +506,36 @@ class TestRevisions:
         assert revisable.key.revision == 2
         assert set(revisable.evidence) == {*held, evidence_of(late)}
         assert evidence_of(late) in revisable.late
+
+    def test_a_window_given_up_is_revised_once_more_evidence_is_archived(
+        self, world: World
+    ) -> None:
+        world.save(make_window([make_event(at=5, offset=1)]), seal=True)
+        world.save(late=[make_late(make_event(at=3, offset=2))], seal=True, assets=(make_state(),))
+        (unreadable,) = world.recorder.revisable(10)
+        given_up = ((unreadable.key, "evidence_unreadable"),)
+        world.recorder.save_revision(Step(progress=(make_progress(),), unrevised=given_up))
+        none = list(world.recorder.revisable(10))
+        world.save(late=[make_late(make_event(at=6, offset=4))], seal=True)
+
+        (revisable,) = world.recorder.revisable(10)
+
+        assert none == []
+        assert [evidence.position.offset for evidence in revisable.late] == [4]
+
+    def test_evidence_not_archived_yet_is_not_given_up(self, world: World) -> None:
+        window = make_window([make_event(at=5, offset=1)])
+        world.save(window, seal=True)
+        late = make_late(make_event(at=4, offset=3))
+        world.save(late=[late], assets=(make_state(),))
+        given_up = ((window.key._replace(revision=1), "evidence_unreadable"),)
+        world.recorder.save_revision(Step(progress=(make_progress(),), unrevised=given_up))
+        shard = sealing((), [late], number=next(world.ids))
+        world.recorder.save(make_step(shards=(shard,)))
+
+        (revisable,) = world.recorder.revisable(10)
+
+        assert [evidence.position.offset for evidence in revisable.late] == [3]
 
     def test_a_revision_leaves_progress_alone(self, world: World) -> None:
         self._revise(world)

@@ -3,22 +3,38 @@
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 
 import mmindustry.store.migrations
 from mmindustry.errors import Busy, DependencyDown, StoreError
-from mmindustry.store.database import open_database, told_plainly
+from mmindustry.store.database import Database, open_database, told_plainly
+from mmindustry.store.days import ensure_days
 from mmindustry.store.policy import StorePolicy
 from mmindustry.store.schema import HEAD, current, require_current, upgrade
-from mmindustry.store.tables import metadata
+from mmindustry.store.tables import entries, metadata, outbox, states
 from tests.servers import fresh_database
+
+WHEN = datetime(2026, 1, 5, 6, tzinfo=UTC)
+
+
+def upgrade_to(database: Database, revision: str) -> None:
+    """Bring an empty database to an older layout."""
+    config = Config()
+    folder = Path(mmindustry.store.migrations.__file__).parent
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("path_separator", "os")
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -56,6 +72,42 @@ def test_the_head_this_code_knows_is_the_newest_migration() -> None:
     config.set_main_option("path_separator", "os")
 
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_what_stands_in_an_older_layout_is_kept(empty_url: str) -> None:
+    database = open_database(StorePolicy(url=empty_url))
+    upgrade_to(database, "0002")
+    known = {
+        "asset": "a/b/c/d",
+        "source": "cmms",
+        "event_id": "7",
+        "time": WHEN,
+        "flags": [],
+        "append_time": WHEN,
+        "topic": "mm.logs",
+        "partition": 0,
+        "offset": 5,
+        "written_at": WHEN,
+    }
+    bodies = [{"alarm": "x|bearing|1"}, {"fault": "bearing"}]
+    ensure_days(database, WHEN.date(), 1)
+    with database.write() as connection:
+        connection.execute(insert(entries), known | {"end": WHEN, "text": "noisy"})
+        connection.execute(insert(states), known | {"running": True})
+        for body in bodies:
+            row = {"channel": "webhook", "body": body, "created_at": WHEN, "due_at": WHEN}
+            connection.execute(insert(outbox), row)
+
+    assert upgrade(database) == ("0002", HEAD)
+
+    with database.write() as connection:
+        for table in (entries, states):
+            (kept,) = connection.execute(select(table)).mappings()
+            assert {name: kept[name] for name in known} == known
+            connection.execute(insert(table), {**kept, "asset": "a/b/c/other"})
+        told = connection.scalars(select(outbox.c.alarm).order_by(outbox.c.id)).all()
+    database.close()
+    assert told == ["x|bearing|1", None]
 
 
 def test_an_upgrade_says_from_where_to_where_and_a_second_does_nothing(empty_url: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, Table, delete, func, select
 from sqlalchemy.exc import OperationalError
 
+from mmindustry.alerting.lifecycle import Act
 from mmindustry.domain import (
     AlarmKey,
     AlarmTransition,
@@ -41,20 +42,21 @@ from mmindustry.store import tables
 from mmindustry.store.database import Database, open_database
 from mmindustry.store.layout import Layout, read_layout, relayout_count, relayout_log
 from mmindustry.store.ledger import Balance, read_ledger
+from mmindustry.store.operators import Answer, answer_alarm
 from mmindustry.store.outbox import SqlOutbox
 from mmindustry.store.plant import list_assets, register_assets
 from mmindustry.store.policy import OutboxPolicy, RecordPolicy, RetentionPolicy, StorePolicy
+from mmindustry.store.profiles import add_profile, next_version
+from mmindustry.store.queries.scope import Scope
 from mmindustry.store.recorder import SqlRecorder
 from mmindustry.store.registry import (
     Assignment,
     Bundle,
     add_bundle,
     add_label,
-    add_profile,
     assign,
     list_bundles,
     named_shards,
-    next_version,
 )
 from mmindustry.store.retention import Retention
 from mmindustry.store.retry import Patience
@@ -507,6 +509,105 @@ class TestOutbox:
         assert [row.id for row in again] == [row.id for row in taken]
         assert [row.attempts for row in again] == [2, 2]
 
+    def test_a_clear_waits_until_its_raise_has_left(
+        self, outbox: SqlOutbox, recorder: SqlRecorder, clock: HandClock
+    ) -> None:
+        (first, second) = outbox.claim(9)
+        recorder.save(make_step(fields={"alarms": (transition(Change.CLEARED, 30),)}))
+        other = transition(key=AlarmKey(ASSET, "belt", "w"))
+        recorder.save(make_step(fields={"alarms": (other,)}))
+
+        outbox.mark([Outcome(first.id, sent=False, final=False)])
+        outbox.mark([Outcome(second.id, sent=True, final=True)])
+        meanwhile = outbox.claim(9)
+        clock.crank(2)
+        again = outbox.claim(9)
+        outbox.mark([Outcome(first.id, sent=True, final=True)])
+        after = outbox.claim(9)
+
+        assert [(row.channel, row.body["change"]) for row in meanwhile] == [
+            (second.channel, "cleared"),
+            (first.channel, "raised"),
+            (second.channel, "raised"),
+        ]
+        assert [row.id for row in again] == [first.id]
+        assert [(row.channel, row.body["change"]) for row in after] == [(first.channel, "cleared")]
+
+    def test_a_clear_leaves_when_its_raise_was_refused_for_good(
+        self, outbox: SqlOutbox, recorder: SqlRecorder
+    ) -> None:
+        recorder.save(make_step(fields={"alarms": (transition(Change.CLEARED, 30),)}))
+        raised = outbox.claim(9)
+        held_back = outbox.claim(9)
+
+        outbox.mark([Outcome(row.id, sent=False, final=True) for row in raised])
+
+        assert {row.body["change"] for row in raised} == {"raised"}
+        assert held_back == []
+        assert {row.body["change"] for row in outbox.claim(9)} == {"cleared"}
+
+    def test_alarms_that_wait_hold_back_nobody_else(
+        self, outbox: SqlOutbox, recorder: SqlRecorder
+    ) -> None:
+        outbox.mark([Outcome(row.id, sent=False, final=False) for row in outbox.claim(9)])
+        recorder.save(make_step(fields={"alarms": (transition(Change.CLEARED, 30),)}))
+        other = transition(key=AlarmKey(ASSET, "belt", "w"))
+        recorder.save(make_step(fields={"alarms": (other,)}))
+
+        assert [row.body["fault"] for row in outbox.claim(2)] == ["belt", "belt"]
+
+    @pytest.mark.parametrize(
+        ("away", "back"),
+        [
+            (Act.SHELVE, Act.UNSHELVE),
+            (Act.SUPPRESS, Act.UNSUPPRESS),
+            (Act.OUT_OF_SERVICE, Act.IN_SERVICE),
+        ],
+    )
+    def test_what_an_operator_put_away_is_not_told_again(
+        self, database: Database, outbox: SqlOutbox, clock: HandClock, *, away: Act, back: Act
+    ) -> None:
+        until = clock.now() + timedelta(hours=1) if away is Act.SHELVE else None
+        seen = [len(outbox.active())]
+        version: int | None = 0
+        for act in (Act.ACKNOWLEDGE, away, Act.COMMENT, back):
+            answer = Answer(
+                alarm_id=transition().key.id,
+                act=act,
+                author="kim",
+                at=clock.now(),
+                version=version or 0,
+                until=until if act is away else None,
+                comment="so be it",
+            )
+            with database.write() as connection:
+                version = answer_alarm(connection, Scope(), answer)
+            seen.append(len(outbox.active()))
+            clock.crank(1)
+
+        assert seen == [1, 1, 0, 0, 1]
+
+    def test_what_was_shelved_is_told_again_when_its_time_is_over(
+        self, database: Database, outbox: SqlOutbox, clock: HandClock
+    ) -> None:
+        until = clock.now() + timedelta(minutes=5)
+        answer = Answer(
+            alarm_id=transition().key.id,
+            act=Act.SHELVE,
+            author="kim",
+            at=clock.now(),
+            version=0,
+            until=until,
+        )
+        with database.write() as connection:
+            answer_alarm(connection, Scope(), answer)
+
+        before = outbox.active()
+        clock.crank(300)
+
+        assert before == []
+        assert len(outbox.active()) == 1
+
     def test_active_alarms_are_told_again_until_they_clear(
         self, outbox: SqlOutbox, recorder: SqlRecorder
     ) -> None:
@@ -541,7 +642,7 @@ class TestRegistry:
             profile = Profile(
                 id=f"profile-{version}",
                 asset=ASSET,
-                version=next_version(database, ASSET, "fake"),
+                version=next_version(database, ASSET),
                 bundle="fake",
                 normal_hours=4.5,
                 arrays={"bank": bank * version},
@@ -610,6 +711,30 @@ class TestLedger:
                 },
             )
         )
+
+    def test_it_balances_when_two_workers_save_what_two_assets_name_alike(
+        self, database: Database
+    ) -> None:
+        workers = [sql_recorder(database, RecordPolicy(), partitions=2) for _ in range(2)]
+        found = []
+        for partition, worker in enumerate(workers):
+            worker.claim([partition])
+            asset = f"north/hall-1/line-1/pump-{partition}"
+            event = make_event(Modality.TEXT, 1, id="7", asset=asset, partition=partition)
+            found.append(worker.unknown([make_late(event)]))
+        for partition, (worker, fresh) in enumerate(zip(workers, found, strict=True)):
+            progress = replace(
+                make_progress(partition),
+                topics={"mm.logs": TopicProgress("id", 0, 1, 1, 0)},
+                received=1,
+                dropped={"duplicate": len(fresh.duplicates)},
+            )
+            worker.save(Step(progress=(progress,), entries=fresh.entries))
+
+        balances = read_ledger(database)
+
+        assert [balance.stored for balance in balances] == [1, 1]
+        assert all(balance.is_balanced for balance in balances)
 
     def test_every_message_is_accounted_for_once(
         self, database: Database, recorder: SqlRecorder

@@ -169,8 +169,7 @@ def _prepare(url: str) -> None:
     """Build the gate, and the days that a first claim would build under the watch's eyes."""
     on_record(url, _GATEKEEPER)
     database = open_database(StorePolicy(url=url))
-    with database.write() as connection:
-        ensure_days(connection, SystemClock().now().date(), database.policy.days_ahead + 1)
+    ensure_days(database, SystemClock().now().date(), database.policy.days_ahead + 1)
     database.close()
 
 

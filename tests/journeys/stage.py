@@ -73,7 +73,7 @@ class Stage(Stack):
         """Return every row of what a feed may add to, each as text, in order."""
         names = (
             *(tables.windows, tables.predictions, tables.entries, tables.states),
-            *(tables.late, tables.alarms, tables.alarm_transitions),
+            *(tables.late, tables.gaps, tables.alarms, tables.alarm_transitions),
         )
         return {table.name: sorted(repr(dict(row)) for row in self.rows(table)) for table in names}
 
@@ -134,7 +134,7 @@ def local_stage(folder: Path, **sections: Any) -> Stage:
     """Return a stage on the local log and SQLite."""
     stack = make_stack(folder, **{"windowing": WINDOWING, **sections})
     return Stage(
-        folder, stack.port, stack.stream, CodecPolicy(), f"sqlite:///{folder}/mmindustry.db"
+        folder, stack.port, stack.stream, CodecPolicy(), f"sqlite:///{folder}/data/mmindustry.db"
     )
 
 

@@ -101,8 +101,7 @@ def test_run_restarts_what_dies_and_leaves_nothing_behind(tmp_path: Path) -> Non
 
 def test_a_demo_ended_by_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     stack = make_stack(tmp_path)
-    bundle = str(noise_bundle())
-    with running(stack, "demo", TMPDIR=str(tmp_path), MMINDUSTRY__FUSION__BUNDLE=bundle) as demo:
+    with running(stack, "demo", TMPDIR=str(tmp_path)) as demo:
         log = tmp_path / "demo.log"
         until(lambda: "dashboard: http://127.0.0.1:" in log.read_text(), "the URL")
         family = children_of(demo.pid)

@@ -1,11 +1,14 @@
 """The dashboard in a real browser: nothing complains, nothing overflows, the fault is found."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import cv2
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import update
@@ -20,11 +23,13 @@ from mmindustry.telemetry.metrics import Metrics
 from mmindustry.testing.clock import HandClock
 from mmindustry.web.serve import serve
 from tests.browser import Browser, open_browser
-from tests.plant_record import NOW, SICK, PlantRecord, make_record
+from tests.layout import layout_faults, probe_charts
+from tests.plant_record import NOW, SICK, STRANGE, PlantRecord, make_record
 
 pytestmark = pytest.mark.browser
 
-WIDTH, HEIGHT = 1280, 800
+Size = tuple[int, int]
+DESK, PHONE = (1280, 800), (390, 844)
 
 
 @contextmanager
@@ -63,7 +68,8 @@ def serving(record: PlantRecord) -> Iterator[str]:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser for this file."""
     with open_browser(tmp_path_factory.mktemp("browser")) as opened:
-        opened.size(WIDTH, HEIGHT)
+        opened.size(*DESK)
+        probe_charts(opened)
         yield opened
 
 
@@ -82,13 +88,29 @@ def url(record: PlantRecord) -> Iterator[str]:
         yield address
 
 
+@dataclass(frozen=True)
+class Site:
+    """A dashboard and the record it shows."""
+
+    url: str
+    record: PlantRecord
+
+
+@pytest.fixture(scope="module")
+def site(url: str, record: PlantRecord) -> Site:
+    """The shared dashboard with its record."""
+    return Site(url, record)
+
+
 def addresses(record: PlantRecord) -> list[str]:
     """Return the address of every page."""
     alarm = quote(record.sick_alarm, safe="")
+    quiet = quote(record.quiet_alarm, safe="")
     lists = ("gaps", "sensors", "unregistered", "dead-letters", "labels", "assets", "about")
     return [
         *("/", "/?under=aachen/press-shop", f"/assets/{SICK}?hours=1", "/alarms"),
         *(f"/windows/{record.sick_window}", f"/alarms/view?id={alarm}", "/alarms?active=false"),
+        *(f"/windows/{record.fresh_window}", f"/alarms/view?id={quiet}", f"/assets/{STRANGE}"),
         *(f"/windows?under={SICK}", *(f"/{noun}" for noun in lists)),
     ]
 
@@ -97,7 +119,7 @@ def settle(browser: Browser) -> None:
     """Wait until a page stands as it should: live, pictures there, charts drawn."""
     browser.until("document.getElementById('live').dataset.state === 'on'")
     browser.until(
-        "!document.getElementById('media') || document.querySelectorAll('#media img').length >= 5"
+        "!document.getElementById('media') || document.querySelector('#media img, #media .note')"
     )
     browser.until("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     browser.until(
@@ -105,24 +127,110 @@ def settle(browser: Browser) -> None:
     )
 
 
-@pytest.mark.parametrize("look", ["lang=en&theme=light", "lang=zh&theme=dark"])
-def test_every_page_loads_without_a_complaint_an_overflow_or_a_dialog(
-    browser: Browser, url: str, record: PlantRecord, look: str
-) -> None:
-    for address in addresses(record):
-        browser.complaints.clear()
-        browser.open(f"{url}{address}{'&' if '?' in address else '?'}{look}")
-        settle(browser)
+@pytest.fixture(scope="module")
+def screens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the screenshots go: `MMINDUSTRY_SCREENSHOTS`, for people to look at, or aside."""
+    wished = os.environ.get("MMINDUSTRY_SCREENSHOTS", "")
+    folder = Path(wished) if wished else tmp_path_factory.mktemp("screens")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
-        assert browser.complaints == [], address
-        assert browser.dialogs == [], address
-        assert browser.evaluate("document.documentElement.scrollWidth") <= WIDTH, address
-        cut = browser.evaluate(
-            "[...document.querySelectorAll('main dd, main td, main h1, .tag, nav a, figcaption')]"
-            ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0"
-            " && getComputedStyle(e).display !== 'inline').map(e => e.textContent.slice(0, 60))"
-        )
-        assert cut == [], address
+
+LOOKS = tuple((size, look) for size in (DESK, PHONE) for look in ("en", "zh"))
+THEMES = {"en": "light", "zh": "dark"}
+
+
+@pytest.mark.parametrize(("size", "language"), LOOKS, ids=str)
+def test_every_page_is_whole_on_a_desk_and_on_a_phone(
+    browser: Browser, site: Site, screens: Path, *, size: Size, language: str
+) -> None:
+    browser.size(*size)
+    faults: dict[str, list[str]] = {}
+    for number, address in enumerate(addresses(site.record)):
+        browser.complaints.clear()
+        look = f"lang={language}&theme={THEMES[language]}"
+        browser.open(f"{site.url}{address}{'&' if '?' in address else '?'}{look}")
+        settle(browser)
+        shot = screens / f"{number:02}-{language}-{size[0]}x{size[1]}.png"
+        browser.picture(shot, whole=True)
+
+        wrong = [*layout_faults(browser), *browser.complaints, *browser.dialogs]
+        if is_blank(shot):
+            wrong.append("the screenshot is blank")
+        faults |= {address: wrong} if wrong else {}
+    browser.size(*DESK)
+    assert faults == {}
+
+
+def is_blank(shot: Path) -> bool:
+    """Return whether a screenshot shows nothing: hardly a pixel differs from the ground."""
+    grey = cv2.imread(str(shot), cv2.IMREAD_GRAYSCALE)
+    assert grey is not None, shot
+    return float(grey.std()) < 3.0
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("document.querySelector('h1').style.marginLeft = '99rem'", "wider than the view"),
+        ("document.querySelector('.panel').style.marginTop = '-3.2rem'", "overlap: "),
+        (
+            "document.querySelector('.health').style.cssText = 'width:3px;overflow:hidden'",
+            "clipped: ",
+        ),
+    ],
+)
+def test_the_measuring_finds_what_is_broken_on_purpose(
+    browser: Browser, url: str, broken: str, told: str
+) -> None:
+    browser.open(f"{url}/assets/{SICK}?hours=1&lang=en")
+    settle(browser)
+    before = layout_faults(browser)
+
+    browser.evaluate(f"void ({broken})")
+
+    assert before == []
+    assert any(fault.startswith(told) or told in fault for fault in layout_faults(browser))
+
+
+def test_a_label_that_a_chart_cuts_off_is_found(browser: Browser, url: str) -> None:
+    browser.open(f"{url}/assets/{SICK}?hours=1&lang=en")
+    settle(browser)
+
+    browser.evaluate(
+        "void (() => { const c = document.querySelector('canvas');"
+        " const pen = c.getContext('2d'); pen.textAlign = 'left';"
+        " pen.fillText('08:01:00', c.width - 9, c.height - 40); })()"
+    )
+
+    assert layout_faults(browser) == ["clipped in a chart: 08:01:00"]
+
+
+def test_the_charts_tell_their_newest_point_before_anybody_points(
+    browser: Browser, url: str
+) -> None:
+    browser.open(f"{url}/assets/{SICK}?hours=1&lang=en")
+    settle(browser)
+
+    legend = browser.evaluate("document.querySelector('.u-legend').textContent")
+    assert "2026-03-03 10:30:00" in legend
+    assert "%" in legend
+
+
+def test_evidence_appears_by_itself_once_it_is_archived(browser: Browser, tmp_path: Path) -> None:
+    record = make_record(tmp_path, windows_each=3)
+    with serving(record) as url:
+        browser.open(f"{url}/windows/{record.fresh_window}?lang=en")
+        browser.until("document.body.textContent.includes('The evidence is being archived')")
+        assert browser.evaluate("document.querySelectorAll('#media img').length") == 0
+
+        record.archive_fresh()
+        browser.until("document.querySelectorAll('#media img').length === 5")
+
+        stored = browser.evaluate("document.getElementById('stored').textContent")
+        assert "0-1-000018" in stored
+        browser.open("about:blank#gone")
+    record.database.close()
 
 
 def test_the_fault_is_found_in_three_clicks_from_the_overview(browser: Browser, url: str) -> None:

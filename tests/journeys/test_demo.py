@@ -49,8 +49,20 @@ def test_a_healthy_plant_raises_no_alarm_for_two_minutes(tmp_path: Path, seed: s
     assert (code, told["alarms"]) == (0, 0), stderr
 
 
-def test_a_time_that_makes_no_sense_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    code, told, stderr = demo(tmp_path, "--for", "soon")
+@pytest.mark.parametrize(
+    ("words", "word"),
+    [
+        (("--for", "soon"), "--for"),
+        (("--for", "0s"), "--for"),
+        (("--port", "99999"), "--port"),
+        (("--healthy", "--until-alarm"), "--until-alarm"),
+    ],
+    ids=["no time", "no length", "no port", "both at once"],
+)
+def test_a_wish_that_makes_no_sense_is_refused_before_anything_starts(
+    tmp_path: Path, words: tuple[str, ...], word: str
+) -> None:
+    code, told, stderr = demo(tmp_path, *words)
 
-    assert (code, told) == (65, {})
-    assert "--for soon" in stderr
+    assert (code, told) == (2, {})
+    assert word in stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmindustry.domain import Prediction
+from mmindustry.domain import Modality, Prediction
 from mmindustry.errors import InputError
 from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard
@@ -19,7 +19,9 @@ from mmindustry.fusion.bundle import read_bundle
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.fusion.predictor import open_predictor
 from mmindustry.simulate.windows import labelled_windows
+from mmindustry.training.policy import ProfilePolicy
 from mmindustry.training.profile import ProfileMaker
+from tests.held_normal import HeldNormal
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,16 @@ def test_a_profile_tells_a_stranger_from_the_assets_own_normal(made: Made) -> No
     predictor = open_predictor(made.folder, FusionPolicy(device="cpu"))
     windows = [w for w in labelled_windows(320, 4242, assets=1) if w.truth.fault == "healthy"]
     pairs = [(one.window, one.context) for one in windows]
-    maker = ProfileMaker(predictor=predictor, recipe=recipe, basis=basis)
+    maker = ProfileMaker(
+        predictor=predictor, recipe=recipe, basis=basis, policy=ProfilePolicy(least_windows=40)
+    )
+    asset = pairs[0][0].key.asset
+    (camera,) = {i.source for w, _ in pairs for i in w.items if i.modality is Modality.IMAGE}
 
-    profile = maker.make(pairs[0][0].key.asset, pairs, version=1)
+    profile = maker.make(asset, HeldNormal(pairs), version=1)
 
     assert profile.bundle == predictor.bundle
-    assert profile.arrays[BASELINE].shape == (96, 96)
+    assert profile.arrays[f"{BASELINE}/{camera}"].shape == (96, 96)
     other = next(iter(labelled_windows(1, 99, assets=1)))
     context = replace(other.context, profile=profile)
     features, _ = build_features(other.window, context, recipe, basis=basis, guard=Guard())
@@ -132,6 +138,6 @@ def test_a_profile_tells_a_stranger_from_the_assets_own_normal(made: Made) -> No
     assert stranger.profile == profile.id
     assert min(stranger.novelty.values()) < 0.1
     with pytest.raises(InputError, match="too few"):
-        maker.make(pairs[0][0].key.asset, pairs[:10], version=2)
+        maker.make(asset, HeldNormal(pairs[:10]), version=2)
     with pytest.raises(InputError, match="say nothing of"):
-        maker.make("another/asset", pairs[:10], version=2)
+        maker.make("another/asset", HeldNormal(pairs), version=2)

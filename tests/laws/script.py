@@ -29,6 +29,18 @@ class Act:
     value: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One row of the registry: valid from `begin` until before `end`, seconds since the beginning;
+    `every` in seconds; None = without bound, unknown."""
+
+    asset: int
+    source: str
+    begin: float | None = None
+    end: float | None = None
+    every: float | None = None
+
+
 def emits() -> st.SearchStrategy[Emit]:
     return st.builds(
         Emit,
@@ -65,6 +77,19 @@ def acts() -> st.SearchStrategy[Act]:
 def scripts() -> st.SearchStrategy[list[Emit | Act]]:
     lines = st.one_of(emits(), emits(), emits(), acts(), acts())
     return st.lists(lines, min_size=20, max_size=90)
+
+
+def registries() -> st.SearchStrategy[list[Known]]:
+    """Draw rows of the registry, several a source among them, as feeds of other spans leave."""
+    row = st.builds(
+        Known,
+        asset=st.sampled_from([0, 0, 1, 2]),
+        source=st.sampled_from(["cam", "mic", "mic-2"]),
+        begin=st.sampled_from([None, None, 0.0, 3.0, 12.0, 30.0]),
+        end=st.sampled_from([None, None, 2.0, 9.0, 20.0, 45.0]),
+        every=st.sampled_from([None, None, 1.0, 5.0]),
+    )
+    return st.lists(row, max_size=6)
 
 
 def policies() -> st.SearchStrategy[WindowPolicy]:

@@ -15,10 +15,12 @@ from mmindustry.domain import (
     Failed,
     Features,
     Fresh,
+    Identity,
     Media,
     Message,
     Modality,
     Position,
+    Sensor,
     Step,
     Untaken,
     Window,
@@ -44,7 +46,7 @@ from mmindustry.testing.make import TOPICS
 from mmindustry.windowing.assembler import Assembler
 from mmindustry.windowing.assign import covering_starts
 from mmindustry.windowing.policy import WindowPolicy
-from tests.laws.script import Act, Emit
+from tests.laws.script import Act, Emit, Known
 
 ASSETS = ("n/h/l/pump-1", "n/h/l/pump-2", "n/h/l/fan-1")
 PARTITIONS = {"n/h/l/pump-1": 0, "n/h/l/pump-2": 0, "n/h/l/fan-1": 1}
@@ -116,10 +118,11 @@ class World:
     letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
     storage: FakeStorage = field(default_factory=FakeStorage)
     most: int = 6
+    known: Sequence[Known] = ()
     workers: dict[str, Worker] = field(default_factory=dict)
     sent: dict[Position, Event | None] = field(default_factory=dict)
     torn: set[Position] = field(default_factory=set)
-    first: dict[tuple[str, str, datetime], Position] = field(default_factory=dict)
+    first: dict[Identity, Position] = field(default_factory=dict)
     rows: dict[object, object] = field(default_factory=dict)
     marks: dict[str, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
     commits: int = 0
@@ -129,6 +132,8 @@ class World:
     def __post_init__(self) -> None:
         self.log = FakeLog(tuple(TOPICS.values()), 2, self.clock)
         self.database = self.rig.database()
+        self.database.sensors = [_sensor(row) for row in self.known]
+        self.database.registered = {sensor.asset for sensor in self.database.sensors}
         self.group.assign("a", (0, 1))
         for name in ("a", "b"):
             self.start(name)
@@ -155,14 +160,20 @@ class World:
             earlier = [e for e in self.sent.values() if e is not None and e.asset == asset]
             same = [e for e in earlier if e.source == event.source]
             event = same[-1 - emit.size % len(same)] if same else event
-        position = self.log.append(topic, partition, (asset.encode(), b"", ()))
         if emit.fault == "bad":
-            self.sent[position] = None
+            self.sent[self.log.append(topic, partition, (asset.encode(), b"", ()))] = None
             return
+        position = self.send(event)
         if emit.fault == "torn" and modality in (Modality.IMAGE, Modality.AUDIO):
             self.torn.add(position)
+
+    def send(self, event: Event) -> Position:
+        """Append an event, new or known, to its topic; return where it stands now."""
+        topic, partition = TOPICS[event.modality], PARTITIONS[event.asset]
+        position = self.log.append(topic, partition, (event.asset.encode(), b"", ()))
         self.sent[position] = replace(event, position=position)
         self.first.setdefault(event.identity, position)
+        return position
 
     # -- the workers -----------------------------------------------------------------------
 
@@ -317,10 +328,15 @@ class World:
         self.group.assign("b", ())
         self.group.assign("a", (0, 1))
         self.start("b")
-        worker = self.start("a")
+        self.start("a")
+        self.rest(30)
+
+    def rest(self, seconds: float) -> None:
+        """Let worker a read all there is, pass the time, and let it close all there is."""
+        worker = self.workers["a"]
         for _ in range(12 + len(self.sent) // self.most):
             worker.pipeline.turn()
-        self.clock.crank(30)
+        self.clock.crank(seconds)
         for _ in range(4 + len(self.sent)):
             worker.archive.flush()
             worker.pipeline.turn()
@@ -418,6 +434,19 @@ class _Watched:
     def save_revision(self, step: Step) -> None:
         self._recorder.save_revision(step)
         self._world.committed()
+
+
+def _sensor(row: Known) -> Sensor:
+    asset, times = ASSETS[row.asset], (row.begin, row.end)
+    begin, end = (None if t is None else BEGINNING + timedelta(seconds=t) for t in times)
+    return Sensor(
+        source=f"{asset}/{row.source}",
+        asset=asset,
+        modality=KINDS[row.source],
+        every=None if row.every is None else timedelta(seconds=row.every),
+        valid_from=begin,
+        valid_to=end,
+    )
 
 
 def _score(features: Features) -> float:

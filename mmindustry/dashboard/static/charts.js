@@ -6,7 +6,12 @@
   var plots = [];
   var sync = uPlot.sync("asset");
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
-  function text(value, unit) { return value === null || value === undefined ? "–" : value.toFixed(unit === "%" ? 0 : 1) + (unit ? " " + unit : ""); }
+  function text(value, unit) { return value === null || value === undefined ? "–" : measured(value, unit); }
+  function measured(value, unit) { // a probability never claims certainty
+    if (unit !== "%") { return value.toFixed(1) + (unit ? " " + unit : ""); }
+    return value > 0 && value < 1 ? "< 1 %" : value > 99.5 && value < 100 ? "> 99 %" : value.toFixed(0) + " %";
+  }
+  function newest(u) { if (u.cursor.left === undefined || u.cursor.left < 0) { u.setLegend({ idx: u.data[0].length - 1 }, false); } }
 
   var day = uPlot.fmtDate("{YYYY}-{MM}-{DD}"), minute = uPlot.fmtDate("{HH}:{mm}"), second = uPlot.fmtDate("{HH}:{mm}:{ss}");
   function times(ticks, step, zone) {
@@ -43,12 +48,15 @@
     var axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
     var names = ["--series-1", "--series-2", "--series-3"];
     return {
-      width: width, height: 170, cursor: { sync: { key: sync.key }, points: { size: 7 } },
+      width: width, height: 170, padding: [8, 38, 0, 0], cursor: { sync: { key: sync.key }, points: { size: 7 } },
       tzDate: function (stamp) { return uPlot.tzDate(new Date(stamp * 1e3), data.zone); },
       scales: { y: { range: chart.range } },
       legend: { live: true },
       axes: [
-        Object.assign({}, axis, { values: function (u, ticks, place, space, step) { return times(ticks, step, data.zone); } }),
+        Object.assign({}, axis, { space: function (u, place, from, to, pixels) { // room for a time with seconds, or a date
+          var span = to - from;
+          return 30 * pixels / span >= 52 || span > 172800 ? 82 : 52;
+        }, values: function (u, ticks, place, space, step) { return times(ticks, step, data.zone); } }),
         Object.assign({}, axis, { size: 56, values: function (u, ticks) { return ticks.map(function (v) { return v + (chart.unit ? " " + chart.unit : ""); }); } })
       ],
       series: [{ label: data.zone, value: function (u, v) { return v === null ? "–" : uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}")(uPlot.tzDate(new Date(v * 1e3), data.zone)); } }].concat(chart.series.map(function (one, i) {
@@ -58,7 +66,7 @@
           value: function (u, v) { return text(v, chart.unit); }
         };
       })),
-      hooks: { drawClear: [bands(chart, data)] }
+      hooks: { drawClear: [bands(chart, data)], ready: [newest], setCursor: [newest] }
     };
   }
 

@@ -14,7 +14,11 @@ from mmindustry.store.tables import (
     bundles,
     labels,
     partition_progress,
+    windows,
 )
+
+_RECENT = 100
+"""Windows whose bundles are taken to be at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,12 @@ def list_bundles(connection: Connection, *, limit: int = 100) -> tuple[BundleRow
         BundleRow(r.bundle, r.parent, r.sha256, r.card, r.created_at)
         for r in connection.execute(query)
     )
+
+
+def recent_bundles(connection: Connection) -> tuple[str, ...]:
+    """Return the bundles that the newest windows were given to; the registry need not name them."""
+    newest = select(windows.c.bundle).order_by(windows.c.written_at.desc()).limit(_RECENT)
+    return tuple(sorted({row.bundle for row in connection.execute(newest) if row.bundle}))
 
 
 def list_assignments(

@@ -1,4 +1,4 @@
-"""The plant as people know it: sites with their zone, assets, sensors, who is unregistered."""
+"""The plant as people know it: sites with their zone, assets, who is unregistered."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from mmindustry.store.queries.page import Page, beyond, cut_page, read_cursor
+from mmindustry.store.queries.page import Page, cut_page, read_cursor
 from mmindustry.store.queries.scope import Scope
-from mmindustry.store.tables import asset_state, assets, places, sensors, sites
+from mmindustry.store.tables import asset_state, assets, places, sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,6 @@ class AssetRow:
     first_seen: datetime
     frontier: datetime | None
     updated_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class SensorRow:
-    """One source as registered, with its units; `every_seconds` is its longest expected pause."""
-
-    source: str
-    asset: str
-    modality: str
-    every_seconds: float | None
-    rate_hz: float | None
-    sensitivity: str
-    mounting: str
-    region: str
-    valid_from: datetime
-    valid_to: datetime | None
 
 
 def read_names(
@@ -140,38 +124,3 @@ def read_asset(connection: Connection, scope: Scope, asset: str) -> AssetRow | N
     return AssetRow(
         row.asset, row.name, row.registered, row.card, row.first_seen, row.frontier, row.moved_at
     )
-
-
-def list_sensors(
-    connection: Connection,
-    scope: Scope,
-    *,
-    after: str | None = None,
-    limit: int = 50,
-) -> Page[SensorRow]:
-    """Return registered sources in order of asset and source.
-
-    Raises:
-        InputError: `after` is no cursor of this list.
-    """
-    order = (sensors.c.asset, sensors.c.source, sensors.c.valid_from)
-    query = select(sensors).where(scope.covers(sensors.c.asset)).order_by(*order).limit(limit + 1)
-    if after:
-        key = read_cursor(after, (str, str, datetime))
-        query = query.where(beyond(order, key, descending=False))
-    rows = [
-        SensorRow(
-            r.source,
-            r.asset,
-            r.modality,
-            r.every_seconds,
-            r.rate_hz,
-            r.sensitivity,
-            r.mounting,
-            r.region,
-            r.valid_from,
-            r.valid_to,
-        )
-        for r in connection.execute(query)
-    ]
-    return cut_page(rows, limit, lambda row: (row.asset, row.source, row.valid_from))

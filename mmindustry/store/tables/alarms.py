@@ -74,11 +74,16 @@ alarm_actions = Table(
     Index("ix_alarm_actions_alarm_id", "alarm_id"),
 )
 
+_QUEUED = (
+    Column("alarm").is_not(None) & Column("sent_at").is_(None) & Column("refused_at").is_(None)
+)
+
 outbox = Table(
     "outbox",
     metadata,
     Column("id", SerialId, primary_key=True, autoincrement=True),
     Column("channel", Text, nullable=False, doc="the way out"),
+    Column("alarm", Text, doc="whose change it is: an alarm's rows leave in order; null = none"),
     Column("body", Json, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("due_at", UtcTime, nullable=False),
@@ -93,6 +98,14 @@ outbox = Table(
         "id",
         sqlite_where=Column("sent_at").is_(None) & Column("refused_at").is_(None),
         postgresql_where=Column("sent_at").is_(None) & Column("refused_at").is_(None),
+    ),
+    Index(
+        "ix_outbox_alarm",
+        "channel",
+        "alarm",
+        "id",
+        sqlite_where=_QUEUED,
+        postgresql_where=_QUEUED,
     ),
 )
 

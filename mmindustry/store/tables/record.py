@@ -99,10 +99,10 @@ late = Table(
 entries = Table(
     "entries",
     metadata,
+    Column("asset", Text, primary_key=True),
     Column("source", Text, primary_key=True),
     Column("event_id", Text, primary_key=True),
     Column("time", UtcTime, primary_key=True),
-    Column("asset", Text, nullable=False),
     Column("end", UtcTime, nullable=False, doc="the instant from which it counts"),
     Column("text", Text, nullable=False),
     Column("author", Text),
@@ -122,10 +122,10 @@ entries = Table(
 states = Table(
     "states",
     metadata,
+    Column("asset", Text, primary_key=True),
     Column("source", Text, primary_key=True),
     Column("event_id", Text, primary_key=True),
     Column("time", UtcTime, primary_key=True),
-    Column("asset", Text, nullable=False),
     Column("running", Boolean, doc="null = unknown"),
     Column("speed_rpm", Float, doc="null = unknown"),
     Column("load_ratio", Float, doc="null = unknown"),

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from mmindustry.errors import StoreError
+from mmindustry.errors import NotWritable, StoreError
 
 
 class FileLock:
@@ -33,7 +33,7 @@ class FileLock:
         """Return whether the lock was free; it is held then. Never waits.
 
         Raises:
-            StoreError: The file can't be made.
+            NotWritable: The file can't be made.
         """
         if self._descriptor is not None:
             return True
@@ -63,7 +63,7 @@ class FileLock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
-            raise StoreError(
+            raise NotWritable(
                 f"can't make {self.path}: {error.strerror}; make its folder writable by this user"
             ) from error
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mmindustry.errors import Busy, StoreError
+from mmindustry.errors import Busy, NotWritable
 from mmindustry.stream.local.file import (
     DAMAGE_MARK,
     FILE_NAME,
@@ -40,7 +40,8 @@ def open_log(policy: LocalPolicy, *, synchronous: Literal["FULL", "NORMAL"] = "F
     """Open the log in the policy's folder, made where missing, salvaged where damaged.
 
     Raises:
-        StoreError: The folder can't be used, or the log is of another version.
+        NotWritable: The folder can't be used.
+        StoreError: The log is of another version.
         Busy: The log is damaged and other processes have it open; stop them first.
         DependencyDown: SQLite can't open it now.
     """
@@ -79,9 +80,9 @@ def _make(folder: Path) -> None:
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"stream.local.folder {folder}: {error.strerror}; make it writable by this user, or "
-            "choose another folder"
+        raise NotWritable(
+            f"{folder.absolute()}, the folder of a local log, can't be written ({error.strerror}); "
+            "make it writable by this user, or set another (stream.local.folder, or run.data_dir)"
         ) from error
 
 

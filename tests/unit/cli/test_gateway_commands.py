@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+import typer
 
 from mmindustry.cli.feed import feed
-from mmindustry.errors import InputError
 from mmindustry.store.database import open_database
 from mmindustry.store.plant import list_assets
 from mmindustry.store.policy import StorePolicy
@@ -75,6 +75,8 @@ def test_feed_sends_a_plan_and_tells_what_it_sent(folder: Path) -> None:
     done = run(folder, "feed", "plan.yaml", "--speed", "max", "--json")
 
     assert done.returncode == 0, done.stderr
+    waiting = run(folder, "ledger").stdout
+    assert "5 events wait in the log; `mmindustry run`" in waiting
     told = json.loads(done.stdout)
     assert (told["events"], told["sources"]) == (5, {"cam-1": 5})
     assert frames_in(folder) == 5
@@ -82,6 +84,14 @@ def test_feed_sends_a_plan_and_tells_what_it_sent(folder: Path) -> None:
     database = open_database(StorePolicy(url=url))
     assert [(asset.path, asset.sensors) for asset in list_assets(database)] == [("a/b/c/d", 1)]
     database.close()
+
+
+@pytest.mark.slow
+def test_a_ledger_without_any_event_says_so_and_makes_no_log(folder: Path) -> None:
+    done = run(folder, "ledger")
+
+    assert "nothing waits in the log" in done.stdout
+    assert not Path(log_of(folder).folder).exists()
 
 
 @pytest.mark.slow
@@ -105,14 +115,15 @@ def test_a_feed_that_can_not_be_says_why(folder: Path) -> None:
     assert not done.stdout
 
 
-@pytest.mark.parametrize("word", ["fast", "", "max speed"])
+@pytest.mark.parametrize("word", ["fast", "", "max speed", "0.5", "nan", "inf"])
 def test_a_speed_that_is_none_is_refused(word: str) -> None:
-    with pytest.raises(InputError, match="expected a number of at least 1, or max"):
+    with pytest.raises(typer.BadParameter, match="give a number of at least 1, or max"):
         feed(Path("plan.yaml"), word)
 
 
 @pytest.mark.slow
-def test_an_interrupted_feed_says_how_far_it_came(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_feed_says_how_far_it_came(folder: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
         [*COMMAND, "feed", "plan.yaml", "--speed", "1"],
         cwd=folder,
@@ -124,10 +135,10 @@ def test_an_interrupted_feed_says_how_far_it_came(folder: Path) -> None:
     deadline = time.monotonic() + 30
     while not frames_in(folder) and time.monotonic() < deadline:
         process.poll()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, told = process.communicate(timeout=30)
 
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     found = re.search(r"interrupted: sent (\d) of 5 events", told)
     assert found is not None, told
     assert 1 <= int(found[1]) < 5

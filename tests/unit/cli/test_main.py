@@ -46,6 +46,45 @@ def test_help_lists_every_command_and_begins_with_examples() -> None:
     assert text.index("mmindustry demo") < text.index("Options:")
 
 
+def test_help_shows_each_example_on_its_line_as_it_is_typed() -> None:
+    lines = call("--help").stdout.splitlines()
+
+    assert not any("\b" in line or "\\b" in line for line in lines)
+    assert [line.split()[1] for line in lines if line.startswith("    mmindustry ")] == [
+        "demo",
+        "run",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("config", "schema"),
+        ("config", "show", "--origin"),
+        ("simulate", "--dry-run", "--speed", "max", "--show", "messages"),
+        ("demo", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_has_seen_enough_ends_a_command_in_silence(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # nobody reads at all: the hardest case, and the same each time
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mmindustry", *words],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    os.close(writing)
+
+    assert (done.returncode, done.stderr) == (Exit.UNREAD, b"")
+
+
 def test_a_typo_is_answered_with_the_command_that_was_meant() -> None:
     done = call("cofnig")
 
@@ -83,6 +122,23 @@ def test_init_does_not_overwrite_unasked(tmp_path: Path) -> None:
     assert call("config", "validate", cwd=tmp_path).returncode == Exit.OK
 
 
+def test_init_writes_to_stdout_for_a_dash(tmp_path: Path) -> None:
+    done = call("config", "init", "-", cwd=tmp_path)
+
+    assert "config_version: 1" in done.stdout.splitlines()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_validate_refuses_a_window_length_the_bundle_does_not_know(tmp_path: Path) -> None:
+    text = "windowing:\n  hop_seconds: 8\n  length_seconds: 8\n"
+    (tmp_path / "mmindustry.yaml").write_text(text)
+
+    done = call("config", "validate", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (Exit.CONFIG, "")
+    assert "mmindustry.yaml:3:3: windowing.length_seconds: " in done.stderr
+
+
 def test_show_masks_secrets_and_names_origins(tmp_path: Path) -> None:
     text = "dashboard:\n  form_secret: hunter2-hunter2\nstore:\n  url: postgresql://a:pw123@h/d\n"
     (tmp_path / "mmindustry.yaml").write_text(text)
@@ -111,6 +167,8 @@ def test_a_folder_that_can_not_be_written_is_told_with_its_path() -> None:
         (errors.MissingExtra("x"), Exit.UNAVAILABLE),
         (errors.Busy("x"), Exit.TRY_LATER),
         (errors.StoreError("x"), Exit.FAILED),
+        (errors.NotWritable("x"), Exit.CANNOT_CREATE),
+        (errors.ChildFailed("x", 75), Exit.TRY_LATER),
         (PermissionError(errno.EACCES, "x"), Exit.PERMISSION),
         (OSError(errno.ENOSPC, "x"), Exit.IO),
         (OSError(errno.EROFS, "x"), Exit.CANNOT_CREATE),
@@ -120,6 +178,11 @@ def test_a_folder_that_can_not_be_written_is_told_with_its_path() -> None:
 )
 def test_every_error_has_its_exit_code(error: Exception, code: Exit) -> None:
     assert exit_of(error) is code
+
+
+@pytest.mark.parametrize("code", [-9, 1, 69, 70])
+def test_a_tree_whose_child_crashes_is_unavailable(code: int) -> None:
+    assert exit_of(errors.ChildFailed("worker", code)) is Exit.UNAVAILABLE
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)

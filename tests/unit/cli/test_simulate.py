@@ -1,6 +1,10 @@
 """`mmindustry simulate`: stdout is the result, nothing is sent where nothing should be."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +67,29 @@ def test_what_is_sent_lies_in_the_log(tmp_path: Path) -> None:
 def test_a_bad_pace_is_refused_with_what_to_give(words: str, tmp_path: Path) -> None:
     done = call("simulate", *words.split(), cwd=tmp_path)
 
-    assert done.returncode == Exit.BAD_DATA
+    assert done.returncode == Exit.USAGE
     assert words.split(maxsplit=1)[0] in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_play_with_its_own_code_and_the_count(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    words = "simulate --story demo --dry-run --show messages"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmindustry", *words.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(number)
+    rest, told = process.communicate(timeout=30)
+
+    sent = len([first, *rest.splitlines()])
+    assert process.returncode == 128 + number
+    assert told == f"interrupted: would send {sent} messages\n"

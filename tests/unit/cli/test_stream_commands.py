@@ -49,12 +49,14 @@ def test_create_makes_every_topic_once_and_list_shows_them(config: Path) -> None
     made = run(config, "topics", "create")
     again = run(config, "topics", "create")
     listed = run(config, "topics", "list", "--json")
+    read = run(config, "topics", "list").stdout.splitlines()
 
     assert dry.stdout == made.stdout
     assert len(made.stdout.split()) == 10
     assert again.stdout.split() == []
     rows = [json.loads(line) for line in listed.stdout.splitlines()]
     assert len(rows) == 40
+    assert (read[0].split(), len(read)) == (["topic", "part", "begin", "end", "lag"], 41)
     assert {row["topic"] for row in rows} >= {"mm.frames", "mm.frames.dlq", "mm.alarms"}
 
 

@@ -97,10 +97,93 @@ def test_all_mistakes_are_told_at_once_with_line_and_column(tmp_path: Path) -> N
         (3, 3, "windowing.grace_seconds"),
         (4, 3, "windowing.close_limit"),
         (6, 3, "telemetry.log_level"),
+        (7, 3, "telemetry.port"),
         (8, 1, "mystery"),
     ]
     assert found[0].hint == "did you mean `length_seconds`?"
     assert found[1].got == '"fast"'
+
+
+def test_an_unknown_key_hides_no_broken_rule_of_its_section(tmp_path: Path) -> None:
+    text = "stream:\n  reading:\n    poll_messages: -3\n    poll_byts: 5\n    poll_bytes: -1\n"
+
+    found = mistakes(tmp_path, text)
+
+    assert [(m.origin.line, m.key) for m in found] == [
+        (3, "stream.reading.poll_messages"),
+        (4, "stream.reading.poll_byts"),
+        (5, "stream.reading.poll_bytes"),
+    ]
+
+
+def test_one_broken_rule_hides_no_other(tmp_path: Path) -> None:
+    text = (
+        "run: {workers: 0, drain_seconds: 90}\n"
+        "fusion: {batch: 0, device: cpu, precision: half}\n"
+        "codec: {frames_topic: pictures, audio_topic: sounds}\n"
+    )
+
+    found = mistakes(tmp_path, text)
+
+    assert [m.key for m in found] == [
+        "run.workers",
+        "run.drain_seconds",
+        "fusion.batch",
+        "fusion.precision",
+        "codec.frames_topic",
+        "codec.audio_topic",
+    ]
+
+
+@pytest.mark.parametrize("length", ["length_seconds: 99999", "lenght_seconds: 600"])
+def test_a_rule_is_not_held_against_the_default_of_a_mistaken_key(
+    tmp_path: Path, length: str
+) -> None:
+    (found,) = mistakes(tmp_path, f"windowing:\n  {length}\n  hop_seconds: 500\n")
+
+    assert found.origin.line == 2
+
+
+def test_a_rule_that_a_set_value_breaks_with_a_default_is_told_at_the_set_one(
+    tmp_path: Path,
+) -> None:
+    (found,) = mistakes(tmp_path, "windowing:\n  length_seconds: 8\n")
+
+    assert (found.origin.line, found.key) == (2, "windowing.hop_seconds")
+
+
+def test_an_unknown_section_in_a_variable_is_blamed_on_the_variable() -> None:
+    environment = {"MMINDUSTRY__DASHBORD__PORT": "1", "MMINDUSTRY__DASHBORD__HOST": "::1"}
+
+    with pytest.raises(BadConfig) as caught:
+        load(None, environment=environment)
+
+    told = [(m.origin.source, m.expected, m.hint) for m in caught.value.mistakes]
+    assert told == [
+        (f"environment {name}", "unknown key", "did you mean `dashboard`?")
+        for name in sorted(environment)
+    ]
+
+
+def test_a_data_folder_takes_every_place_that_is_not_set(tmp_path: Path) -> None:
+    text = "run:\n  data_dir: /srv/mm\narchive:\n  url: s3://bucket\n"
+
+    loaded = read(tmp_path, text)
+
+    settings = loaded.settings
+    assert settings.store.url == "sqlite:////srv/mm/mmindustry.db"
+    assert settings.stream.local.folder == "/srv/mm/stream"
+    assert settings.gateway.spool_folder == "/srv/mm/spool"
+    assert settings.archive.url == "s3://bucket"
+    assert origins(loaded)["store.url"] == (settings.store.url, "run.data_dir")
+
+
+def test_the_default_places_lie_in_the_default_data_folder() -> None:
+    plain = load(None, environment={}).settings
+
+    moved = load(None, environment={}, overrides={"run.data_dir": plain.run.data_dir}).settings
+
+    assert moved == plain
 
 
 def test_a_policys_own_rule_is_told_at_its_key(tmp_path: Path) -> None:

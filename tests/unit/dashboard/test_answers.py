@@ -8,6 +8,8 @@ from fastapi.testclient import TestClient
 
 from mmindustry.dashboard.forms import FormTokens
 from mmindustry.dashboard.policy import DashboardPolicy
+from mmindustry.dashboard.repeats import Repeats
+from mmindustry.dashboard.windows import LabelForm
 from mmindustry.testing.clock import HandClock
 from tests.plant_record import NOW, PlantRecord
 from tests.unit.dashboard.material import (
@@ -154,6 +156,67 @@ def test_a_window_can_be_labelled_and_shows_it(own_record: PlantRecord) -> None:
     assert "looseness · corrected · local" in page
     assert "bolt found" in page
     assert refused.status_code == 422
+
+
+def test_a_label_sent_twice_is_written_once_and_a_correction_names_the_one_before(
+    own_record: PlantRecord,
+) -> None:
+    path = f"/api/v1/windows/{own_record.sick_window}/label"
+    with make_client(own_record, DashboardPolicy(access=ACCESS), access=WIDE_OPERATOR) as client:
+        same = [client.post(path, json={"fault": "looseness"}) for _ in range(2)]
+        other = client.post(path, json={"fault": "imbalance", "comment": "looked again"})
+
+    assert [sent.status_code for sent in (*same, other)] == [200, 200, 200]
+    first, second, third = (sent.json()["label"] for sent in (*same, other))
+    assert first["id"] == second["id"]
+    assert (first["fault"], first["verdict"], first["author"]) == ("looseness", "corrected", "otto")
+    assert (third["fault"], third["supersedes"]) == ("imbalance", first["id"])
+
+
+def test_an_answer_under_its_key_is_written_once_though_others_came_between(
+    own_record: PlantRecord,
+) -> None:
+    path = "/api/v1/alarm/answer"
+    ack = {"id": own_record.sick_alarm, "action": "acknowledge"}
+    note = {"id": own_record.sick_alarm, "action": "comment", "comment": "on my way"}
+    key = {"Idempotency-Key": "tablet-7"}
+    with make_client(own_record, DashboardPolicy(access=ACCESS), access=WIDE_OPERATOR) as client:
+        first = client.post(path, json=ack, headers=key)
+        version = first.json()["alarm"]["version"]
+        between = client.post(path, json={**note, "version": version})
+        again = client.post(path, json=ack, headers=key)
+        misused = client.post(path, json=note, headers=key)
+
+    assert [sent.status_code for sent in (first, between, again)] == [200, 200, 200]
+    assert again.json()["alarm"]["version"] == between.json()["alarm"]["version"]
+    assert (misused.status_code, misused.json()["code"]) == (422, "key_reused")
+
+
+def test_a_label_under_its_key_is_not_written_over_a_later_one(own_record: PlantRecord) -> None:
+    path = f"/api/v1/windows/{own_record.sick_window}/label"
+    key = {"Idempotency-Key": "tablet-8"}
+    with make_client(own_record, DashboardPolicy(access=ACCESS), access=WIDE_OPERATOR) as client:
+        client.post(path, json={"fault": "looseness"}, headers=key)
+        client.post(path, json={"fault": "imbalance"})
+        again = client.post(path, json={"fault": "looseness"}, headers=key)
+
+    assert again.json()["label"]["fault"] == "imbalance"
+
+
+def test_keys_are_ones_own_live_a_day_and_are_bounded() -> None:
+    clock = HandClock(NOW)
+    repeats, body = Repeats(clock), LabelForm(fault="looseness")
+    repeats.note("otto", "k", body)
+
+    assert repeats.known("otto", "k", body) is True
+    assert repeats.known("anna", "k", body) is False
+    assert repeats.known("otto", "k", LabelForm(fault="healthy")) is None
+    clock.crank(86_401)
+    assert repeats.known("otto", "k", body) is False
+    repeats.note("otto", "k", body)
+    for number in range(10_000):
+        repeats.note("otto", str(number), body)
+    assert repeats.known("otto", "k", body) is False
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def pages(record: PlantRecord) -> dict[str, str]:
         f"/windows?under={SICK}": "watermark",
         "/alarms": "active, not acknowledged",
         "/alarms?active=false": "imbalance",
-        f"/alarms/view?id={quote(record.sick_alarm, safe='')}": "3 of 5",
+        f"/alarms/view?id={quote(record.sick_alarm, safe='')}": "3 of the last 5 windows",
         "/assets": "suzhou/filling/line-3/mixer-2",
         "/gaps": "mic-fan-4",
         "/sensors": "-38 dBFS/Pa",
@@ -135,7 +135,10 @@ def test_page_json_and_csv_of_a_list_tell_the_same_rows(client: TestClient, noun
 
 
 def test_windows_list_wants_an_asset(client: TestClient) -> None:
-    assert client.get("/windows").status_code == 422
+    answer = client.get("/windows")
+
+    assert answer.status_code == 400
+    assert "?under=site/area/line/asset" in answer.json()["detail"]
     assert client.get(f"/windows.csv?under={SICK}").text.count("\r\n") == 13
 
 
@@ -167,8 +170,8 @@ def test_a_broken_cursor_is_refused_with_a_remedy(
 ) -> None:
     answer = client.get(f"/api/v1/{noun}?after={cursor}")
 
-    assert answer.status_code == 422
-    assert answer.json()["code"] == "input"
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "bad_request"
     assert "cursor" in answer.json()["detail"]
 
 
@@ -235,7 +238,7 @@ def test_health_metrics_and_status_are_told(client: TestClient) -> None:
     assert client.get("/status-nope").status_code == 404
     assert client.get("/api/v1/status").json()["alarms_active"] == {
         "high": 1,
-        "low": 1,
+        "low": 2,
         "medium": 1,
     }
     client.get(f"/assets/{SICK}")

@@ -134,11 +134,14 @@ def test_answers_to_foreign_alarms_and_windows_change_nothing(
         labelled = anna.post(
             f"/windows/{own_record.foreign_window}/label", data={"fault": "healthy"}
         )
+        told = anna.post(
+            f"/api/v1/windows/{own_record.foreign_window}/label", json={"fault": "healthy"}
+        )
     with make_client(own_record, policy, access=WIDE_OPERATOR) as otto:
         alarm = otto.get(f"/api/v1/alarm?id={quote(own_record.foreign_alarm, safe='')}").json()
         labels = otto.get("/labels.json").json()["rows"]
 
-    assert [a.status_code for a in (answered, api, labelled)] == [404, 404, 404]
+    assert [a.status_code for a in (answered, api, labelled, told)] == [404] * 4
     assert alarm["alarm"]["version"] == 0
     assert len(labels) == 1
 
@@ -156,6 +159,7 @@ def test_every_route_that_changes_something_is_known_here() -> None:
     assert changing == {
         ("POST", "/alarms/answer"),
         ("POST", "/api/v1/alarm/answer"),
+        ("POST", "/api/v1/windows/{window_id}/label"),
         ("POST", "/windows/{window_id}/label"),
     }
 

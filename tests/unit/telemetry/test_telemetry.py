@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -216,6 +217,27 @@ def test_pages_tell_live_ready_started_and_metrics(served: tuple[Health, int]) -
     assert "mmindustry_steps_total" in ask(port, "/metrics")[1]
     assert ask(port, "/etc/passwd")[0] == 404
     assert ask(port, "/healthz", "POST")[0] == 501
+
+
+def test_a_client_that_hangs_up_is_no_news(
+    served: tuple[Health, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, port = served
+    before = set(threading.enumerate())
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\n")
+        answering = set[threading.Thread]()
+        while not answering:
+            now = {thread for thread in threading.enumerate() if thread.is_alive()}
+            answering = now - before
+        reset = struct.pack("ii", 1, 0)  # linger, for no time: closing sends RST
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+
+    for thread in answering:
+        thread.join(10)
+
+    assert not any(thread.is_alive() for thread in answering)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_busy_port_says_which_setting_to_change(served: tuple[Health, int]) -> None:

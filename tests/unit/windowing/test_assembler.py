@@ -124,6 +124,70 @@ def test_a_sensor_beyond_its_validity_is_not_awaited() -> None:
     assert close(assembler, 15)[0].missing == ()
 
 
+@pytest.mark.parametrize("second", [0.0, 40.0])
+def test_every_span_of_a_sensor_holds_the_watermark_and_is_told_missing(second: float) -> None:
+    spans = (
+        replace(MICROPHONE, valid_from=at(0), valid_to=at(30)),
+        replace(MICROPHONE, valid_from=at(40)),
+    )
+    assembler = claimed(CAMERA, *spans)
+    times = (second + 1, second + 15)
+    assembler.add([frame(s, i, appended=i) for i, s in enumerate(times)])
+
+    held = close(assembler, 24.9)
+    window = close(assembler, 25)[0]
+
+    assert held == []
+    assert (window.closed_by, window.missing) == (Closing.WAITING, ("mic",))
+
+
+def test_between_two_spans_a_sensor_is_not_awaited() -> None:
+    spans = (replace(MICROPHONE, valid_to=at(10)), replace(MICROPHONE, valid_from=at(40)))
+    assembler = claimed(CAMERA, *spans)
+    assembler.add([frame(21, 0), frame(35, 1)])
+
+    window = close(assembler, 35)[0]
+
+    assert (window.closed_by, window.missing) == (Closing.WATERMARK, ())
+
+
+def test_each_span_has_its_own_pace() -> None:
+    slow = replace(MICROPHONE, valid_to=at(30), every=timedelta(seconds=60))
+    assembler = claimed(CAMERA, slow, replace(MICROPHONE, valid_from=at(30)))
+    assembler.add([frame(11, 0), frame(25, 1)])
+
+    paced = close(assembler, 25)
+    assembler.add([frame(31, 2), frame(45, 3)])
+
+    assert [(w.key.start, w.missing) for w in paced] == [(at(10), ())]
+    assert [(w.key.start, w.missing) for w in close(assembler, 60)] == [
+        (at(20), ()),
+        (at(30), ("mic",)),
+    ]
+
+
+def test_a_sensor_is_expected_in_a_window_whose_last_instant_it_is_valid_at() -> None:
+    last = replace(MICROPHONE, source="last", valid_to=at(10))
+    gone = replace(MICROPHONE, source="gone", valid_to=at(9.9))
+    next_one = replace(MICROPHONE, source="next", valid_from=at(10))
+    assembler = claimed(CAMERA, last, gone, next_one)
+    assembler.add([frame(1, 0), frame(15, 1)])
+
+    assert close(assembler, 40)[0].missing == ("last",)
+
+
+def test_text_opens_windows_where_the_sensors_have_gone() -> None:
+    gone, coming = replace(CAMERA, valid_to=at(-10)), replace(CAMERA, valid_from=at(10))
+    note = make_event(Modality.TEXT, 3, source="hand", offset=0)
+    opened = []
+    for sensors in ((gone,), (gone, coming)):
+        assembler = claimed(*sensors)
+        assembler.admit(Fresh(entries=tuple(u.event for u in assembler.add([note]))))
+        opened.append(len(close(assembler, 28)))
+
+    assert opened == [1, 0]
+
+
 def test_the_same_identity_twice_is_one_event() -> None:
     assembler = claimed(CAMERA)
 
