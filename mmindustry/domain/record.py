@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from mmindustry.domain.alarm import AlarmState, AlarmTransition
 from mmindustry.domain.event import DeadLetter, Event, Modality
@@ -53,12 +54,19 @@ class Progress:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
+class LastPicture(NamedTuple):
+    """The newest frame of a camera in a closed window: its time, BLAKE2b of its bytes (hex)."""
+
+    time: datetime
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class SourceState:
     """What is remembered of a frame or sound source: its time (None = never heard), when it was
     last heard on the arrival clock, whether it is set aside, since when it is quiet, and since
-    when it is expected (its asset spoke while it never had, or its quiet ended with its validity).
-    """
+    when it is expected (its asset spoke while it never had, or its quiet ended with its validity);
+    of a camera, its last picture."""
 
     modality: Modality
     time: datetime | None = None
@@ -66,6 +74,7 @@ class SourceState:
     set_aside: bool = False
     quiet_since: datetime | None = None
     expected: datetime | None = None
+    picture: LastPicture | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,9 @@ class Closing(StrEnum):
 class Window:
     """A closed window with its bytes. `cut`: topic -> `read_through` of its step; `items` stand in
     order of (time, source, id); `missing` names the awaited sources that gave it nothing; `struck`
-    names items that turned out unreadable: the row remembers them, they are no evidence."""
+    names items that turned out unreadable: the row remembers them, they are no evidence; `frozen`
+    names cameras that showed nothing but the last picture of the window before (not in the row:
+    the prediction says it)."""
 
     key: WindowKey
     end: datetime
@@ -60,6 +62,7 @@ class Window:
     blind: bool = False
     evidence_lost: str | None = None
     struck: tuple[Evidence, ...] = ()
+    frozen: tuple[str, ...] = ()
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:

@@ -55,7 +55,7 @@ def image_part(window: Window, context: Context, recipe: Recipe, guard: Guard) -
         if not is_whole(_frame(item).payload)
     ]
     shots = [shot for shot in read if isinstance(shot, _Shot)]
-    shots = _mark_frozen(shots, whole)
+    shots = _mark_frozen(shots, whole, window.frozen)
     usable = [shot for shot in shots if shot.finding not in _UNUSABLE]
     return Part(
         arrays={**_fill(window, usable, recipe, context.profile), **_crop(usable, recipe, context)},
@@ -91,13 +91,16 @@ def _shoot(item: Event, least: int, recipe: Recipe, policy: FeaturePolicy) -> _S
     return _Shot(item, decoded, fitted, finding, quality)
 
 
-def _mark_frozen(shots: Sequence[_Shot], whole: Sequence[Event]) -> list[_Shot]:
+def _mark_frozen(
+    shots: Sequence[_Shot], whole: Sequence[Event], known: Sequence[str]
+) -> list[_Shot]:
     """Name the cameras whose frames are all the same: equal bytes, or equal to a rounding.
 
-    Only frames decoded at one scale are compared: the newest may be larger, for its crops.
+    `known` are those found frozen since the window before. Only frames decoded at one scale are
+    compared: the newest may be larger, for its crops.
     """
     sources = {shot.item.source for shot in shots}
-    frozen = {source for source in sources if _is_frozen(source, shots, whole)}
+    frozen = {s for s in sources if s in known or _is_frozen(s, shots, whole)}
     if not frozen:
         return list(shots)
     return [

@@ -1,6 +1,6 @@
 """Rows of the record -> facts of the line. Pure; the other way is `rows.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from mmindustry.domain import (
     Bearing,
     Event,
     Evidence,
+    LastPicture,
     LogEntry,
     Modality,
     OperatingState,
@@ -128,7 +129,12 @@ def _source_state(known: Fields) -> SourceState:
         set_aside=known["set_aside"],
         quiet_since=_time_or_none(known["quiet_since"]),
         expected=_time_or_none(known.get("expected")),  # older rows have none
+        picture=_picture_or_none(known.get("picture")),
     )
+
+
+def _picture_or_none(told: Sequence[str] | None) -> LastPicture | None:
+    return None if told is None else LastPicture(datetime.fromisoformat(told[0]), told[1])
 
 
 def sensor_of(row: Fields) -> Sensor:

@@ -19,6 +19,7 @@ from mmindustry.domain import (
 from mmindustry.windowing.asset import AssetMemory, OpenWindow
 from mmindustry.windowing.assign import covering_starts
 from mmindustry.windowing.holdings import Holdings
+from mmindustry.windowing.pictures import note_pictures
 from mmindustry.windowing.policy import WindowPolicy
 from mmindustry.windowing.schedule import Schedule, ready_clock
 from mmindustry.windowing.silence import Silence
@@ -215,6 +216,7 @@ class PartitionMemory:
             missing=memory.time.silent((e.source for e in items), window.end),
             closed_by=window.due or Closing.WATERMARK,
             evidence_lost=window.lost,
+            frozen=note_pictures(memory.time, items),
         )
         self.holdings.close(closed)
         return closed

@@ -11,6 +11,7 @@ from mmindustry.domain import (
     AssetCard,
     Bearing,
     Event,
+    LastPicture,
     LogEntry,
     Modality,
     SourceState,
@@ -94,6 +95,7 @@ class TestClaim:
                 set_aside=True,
                 quiet_since=BEGINNING,
                 expected=BEGINNING + timedelta(seconds=2.5),
+                picture=LastPicture(BEGINNING, "c0ffee"),
             ),
             "mic-1": SourceState(Modality.AUDIO),
         }

@@ -263,6 +263,7 @@ class World:
                     arrays={},
                     present={"image": bool(window.items)},
                     quality={},
+                    findings=tuple(("camera_frozen", source) for source in window.frozen),
                 )
             )
         return features, letters

@@ -72,18 +72,28 @@ def event(
     )
 
 
-def window(items: Sequence[Event]) -> Window:
+def window(items: Sequence[Event], *, frozen: tuple[str, ...] = ()) -> Window:
     ordered = tuple(sorted(items, key=lambda item: (item.time, item.source, item.id)))
     return Window(
-        key=WindowKey("s/a/l/m", "p10", START), end=END, partition=0, cut={}, items=ordered
+        key=WindowKey("s/a/l/m", "p10", START),
+        end=END,
+        partition=0,
+        cut={},
+        items=ordered,
+        frozen=frozen,
     )
 
 
 def build(
-    items: Sequence[Event], context: Context | None = None, guard: Guard | None = None
+    items: Sequence[Event],
+    context: Context | None = None,
+    guard: Guard | None = None,
+    *,
+    frozen: tuple[str, ...] = (),
 ) -> tuple[Features | Failed, list[Unreadable]]:
     context = context or Context(card=CARD, registered=True, bundle="b1")
-    return build_features(window(items), context, RECIPE, basis=basis(), guard=guard or Guard())
+    given = window(items, frozen=frozen)
+    return build_features(given, context, RECIPE, basis=basis(), guard=guard or Guard())
 
 
 def features(items: Sequence[Event], context: Context | None = None) -> Features:

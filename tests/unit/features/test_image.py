@@ -40,6 +40,16 @@ def test_reduced_decoding_looks_like_the_full_picture_shrunk() -> None:
     assert 10 * np.log10(255**2 / np.mean((ours - oracle) ** 2)) > 28
 
 
+def test_a_camera_found_frozen_since_the_window_before_shows_nothing_usable() -> None:
+    items = [m.event(m.jpeg(m.picture(1)), 5.0, source="cam")]
+
+    built, _ = m.build(items, frozen=("cam",))
+
+    assert isinstance(built, Features)
+    assert built.findings == (("camera_frozen", "cam"),)
+    assert (built.present["image"], built.quality["image"]) == (False, 0.0)
+
+
 def test_frames_are_chosen_evenly_and_the_newest_is_kept() -> None:
     built = m.features(m.frames(20))
 
