@@ -33,6 +33,8 @@ _SUFFIXES = {
     "audio/wav": "wav",
     "audio/flac": "flac",
 }
+_UNSEALED = "unsealed"
+"""Why an item is not there that will come by itself: no shard holds it yet."""
 _RAW = "application/octet-stream"
 
 
@@ -81,10 +83,10 @@ def media_page(visit: Visitor, window_id: str) -> HTMLResponse:
     return visit.page(
         "window_media.html",
         window=window,
-        frames=frames,
-        sounds=sounds,
+        frames=[frame for frame in frames if frame.failed != _UNSEALED],
+        sounds=[sound for sound in sounds if sound.failed != _UNSEALED],
         zone=zone,
-        archiving=bool(lacking) and set(lacking) == {"unsealed"},
+        archiving=_UNSEALED in lacking,
     )
 
 
@@ -106,7 +108,7 @@ def _why(window: WindowDetail, number: int, media: Media | Failed) -> str | None
         return None
     if window.evidence_lost:
         return window.evidence_lost
-    return "unsealed" if window.shard is None else media.reason
+    return _UNSEALED if window.shard is None else media.reason
 
 
 def _sound(visit: Visit, window: WindowDetail, number: int, zone: str) -> SoundView:

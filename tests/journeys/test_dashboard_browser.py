@@ -82,10 +82,11 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlantRecord]:
 
 
 @pytest.fixture(scope="module")
-def url(record: PlantRecord) -> Iterator[str]:
-    """A dashboard that this file's tests share."""
+def url(record: PlantRecord, browser: Browser) -> Iterator[str]:
+    """A dashboard that this file's tests share; its pages are left before it ends."""
     with serving(record) as address:
         yield address
+        browser.open("about:blank#gone")
 
 
 @dataclass(frozen=True)

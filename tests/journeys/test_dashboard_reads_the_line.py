@@ -135,7 +135,7 @@ def test_a_saved_step_is_shown_in_full(database_url: str, tmp_path: Path) -> Non
             "/": ('class="tile high',),
             f"/assets/{ASSET}": ("bearing, outer race", "pump"),
             f"/windows/{window}": PAGE,
-            f"/alarms/view?id={alarm}": ("3 of 5", f"/windows/{window}"),
+            f"/alarms/view?id={alarm}": ("3 of the last 5 windows", f"/windows/{window}"),
             "/dead-letters": ("image corrupt",),
             "/gaps?active=true": ("mic-2",),
         }
@@ -177,5 +177,7 @@ def test_evidence_that_waits_for_its_shard_says_so(sqlite_url: str, tmp_path: Pa
         page = client.get(f"/windows/{window}").text
 
     assert frame.status_code == 404
-    assert media.count("not yet sealed; it comes by itself") == 4
-    assert "changed from:body" in page
+    assert media.count("The evidence is being archived") == 1
+    assert media.count("it could not be read and is a dead letter") == 1
+    assert "changed from:body" in media
+    assert "being archived; until then in the worker" in page
