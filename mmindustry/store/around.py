@@ -22,7 +22,6 @@ from sqlalchemy import (
 
 from mmindustry.store.columns import UtcTime
 
-
 _SIZES = (1, 8, 32)
 """Windows a statement answers: making one costs more than asking for windows nobody has."""
 

@@ -8,7 +8,7 @@ on SQLite without archive; the naive line reads the same topics with kafka-pytho
 Pillow, librosa, eager torch and an ORM; the kernels do the receiving, decoding, spectra, token
 ids, network and inserts alone, in a straight line (`less_reading`: both without the receiving).
 Each round runs all of them one after the other, so that other load hits them alike, and leaves
-out the first two windows of each asset; one `name: value` line a figure, medians, CPU milliseconds a
+out the first two windows of each asset; one `name: value` line a figure, medians, CPU ms a
 window of the whole process, one thread each. Needs Java and Maven for Kafka (exit 69 without).
 """
 

@@ -29,8 +29,8 @@ from mmindustry.store.queries.models import list_labels, list_partitions, read_v
 from mmindustry.store.queries.overview import read_overview
 from mmindustry.store.queries.page import Key, Page, read_cursor, write_cursor
 from mmindustry.store.queries.plant import list_assets, read_asset, read_names
-from mmindustry.store.queries.sensors import list_sensors
 from mmindustry.store.queries.scope import Scope
+from mmindustry.store.queries.sensors import list_sensors
 from mmindustry.store.queries.surroundings import window_entries, window_late, window_states
 from mmindustry.store.queries.trouble import list_dead_letters, list_gaps
 from mmindustry.store.queries.windows import (

@@ -178,7 +178,7 @@ def test_foreign_weights_that_hold_code_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_fusion_is_refused_with_those_known() -> None:
-    with pytest.raises(BundleError, match="known are .*concat.*late"):
+    with pytest.raises(BundleError, match=r"known are .*concat.*late"):
         make_fusion("magic", FusionShape(3, 8, 2, 0.0, 5))
 
 
