@@ -1,4 +1,4 @@
-"""The daemons: `mmindustry run`, `worker`, `notifier`, `dashboard`."""
+"""The daemons: `mmindustry run`, `worker`, `notifier`, `dashboard`, `profiler`."""
 
 from typing import TYPE_CHECKING
 
@@ -49,8 +49,19 @@ def dashboard(ctx: typer.Context, file: ConfigFile = None) -> None:
     run_dashboard(loaded, started=lambda url: print(url, flush=True))
 
 
+def profiler(ctx: typer.Context, file: ConfigFile = None) -> None:
+    """Learn what is normal for each asset once it has been for long enough, until SIGTERM.
+
+    Example: mmindustry profiler -c mmindustry.yaml
+    """
+    loaded = _settings_of(ctx, file)
+    from mmindustry.daemon.profiler import run_profiler
+
+    run_profiler(loaded, file)
+
+
 def run(ctx: typer.Context, file: ConfigFile = None) -> None:
-    """Run workers, notifier and dashboard as one process tree, until SIGTERM.
+    """Run workers, notifier, dashboard and profiler as one process tree, until SIGTERM.
 
     Example: mmindustry run -c mmindustry.yaml
     """

@@ -30,6 +30,8 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("ledger", "mmindustry.cli.ledger:ledger", "Print what came and what became of it."),
     Entry("notifier", "mmindustry.cli.run:notifier", "Send alarms to people."),
     Entry("plant", "mmindustry.cli.plant:app", "Import and list the plant's equipment."),
+    Entry("profile", "mmindustry.cli.profile:app", "Learn and list what is normal for assets."),
+    Entry("profiler", "mmindustry.cli.run:profiler", "Learn assets' normal as it comes."),
     Entry("run", "mmindustry.cli.run:run", "Run everything as one process tree."),
     Entry("schemas", "mmindustry.cli.schemas:app", "Write the contract with the plant."),
     Entry("simulate", "mmindustry.cli.simulate:simulate", "Play a simulated plant."),

@@ -22,6 +22,7 @@ from mmindustry.store.policy import (
 )
 from mmindustry.stream.policy import StreamPolicy
 from mmindustry.telemetry.policy import TelemetryPolicy
+from mmindustry.training.policy import ProfilePolicy
 from mmindustry.windowing.policy import WindowPolicy
 
 
@@ -59,6 +60,9 @@ class Settings(BaseModel):
 
     alerting: AlertingPolicy = AlertingPolicy()
     """When a prediction becomes an alarm."""
+
+    profiles: ProfilePolicy = ProfilePolicy()
+    """How each asset's own normal is learned."""
 
     store: StorePolicy = StorePolicy()
     """The database."""

@@ -7,6 +7,7 @@ from mmindustry.config.load import Loaded
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.life import living
 from mmindustry.daemon.places import make_data_dir, open_record
+from mmindustry.daemon.profiler import why_idle
 from mmindustry.daemon.refusals import check_workers
 from mmindustry.daemon.supervise import Child, Family
 from mmindustry.errors import ConfigError
@@ -17,7 +18,7 @@ _MOST_PORT = 65_535
 
 
 def run_all(loaded: Loaded, file: Path | None) -> None:
-    """Run workers, notifier and dashboard until SIGTERM; the dead are started again.
+    """Run workers, notifier, dashboard and profiler until SIGTERM; the dead are started again.
 
     Args:
         loaded: The settings.
@@ -41,6 +42,8 @@ def run_all(loaded: Loaded, file: Path | None) -> None:
         try:
             family.start()
             life.started()
+            if reason := why_idle(settings):
+                life.log.warning("profiler_idle", reason=reason)
             family.watch(life.stop, life.beat)
         finally:
             family.end()
@@ -56,6 +59,8 @@ def children_of(settings: Settings, file: Path | None) -> list[Child]:
         ("notifier", ("notifier", *config)),
         (_DASHBOARD, (_DASHBOARD, *config)),
     ]
+    if not why_idle(settings):
+        names.append(("profiler", ("profiler", *config)))
     base = settings.telemetry.port
     return [
         Child(name, words, {"MMINDUSTRY__TELEMETRY__PORT": str(_port(base, at))})

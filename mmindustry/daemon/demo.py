@@ -146,9 +146,14 @@ class _Demo:
         config = ("-c", str(self._folder / "mmindustry.yaml"))
         children = [
             Child(name, ("-q", name, *config), sealed=True, output=self._folder / f"{name}.out")
-            for name in ("worker", "notifier", _DASHBOARD)
+            for name in self._daemons()
         ]
         return Family(children, settings.run, clock=self._life.clock, log=self._life.log)
+
+    def _daemons(self) -> tuple[str, ...]:
+        """Return who runs; there is no normal to learn before the first alarm."""
+        line = ("worker", "notifier", _DASHBOARD)
+        return line if self._wish.until_alarm else (*line, "profiler")
 
     def _play(self, plant: "SimulatedPlant") -> None:
         """Send what the plant gives, in real time, until the demo ends."""
@@ -226,6 +231,12 @@ def _settings(folder: Path, wish: Wish) -> Loaded:
             "max_wait_seconds": 4,
         },
         "alerting": {"k": 2, "n": 3},
+        "profiles": {
+            "normal_hours": 0.1,  # six minutes, ninety windows: for looking at, not for a plant
+            "least_windows": 80,
+            "guard_seconds": 60,
+            "check_seconds": 15,
+        },
         "record": {"alarm_channels": ["mm.alarms"]},
         "dashboard": {"host": _HOST, "port": wish.port or _free_port(), "title": "demo"},
         "telemetry": {"port": -1, "log_level": "warning"},

@@ -16,6 +16,7 @@ PRIORITIES = ("high", "medium", "low")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 STEP_OUTCOMES = ("done", "idle", "fenced", "failed")
 PREDICTION_OUTCOMES = ("predicted", "failed")
+PROFILE_OUTCOMES = ("learned", "refused", "busy", "failed")
 _LAGS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 300, 3600, 86400)
 _WORK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -94,6 +95,11 @@ class Metrics:
             "predictions_total", "Windows judged, by outcome.", "bundle", "outcome"
         )
         self.model_info = self._gauge("model_info", "Always 1; the bundles loaded.", "name")
+        self.profiles_learned_total = self._counter(
+            "profiles_learned_total",
+            "Profiles the profiler set out to learn; refused: too little normal, or none steady.",
+            "outcome",
+        )
         self.step_duration_seconds = self._histogram(
             "step_duration_seconds", "Time for one step of the line, from poll to commit.", _WORK
         )
@@ -174,6 +180,8 @@ class Metrics:
             self.log_messages_total.labels(level=level)
         for outcome in STEP_OUTCOMES:
             self.steps_total.labels(outcome=outcome)
+        for outcome in PROFILE_OUTCOMES:
+            self.profiles_learned_total.labels(outcome=outcome)
 
     def _declared(self, name: str, kind: str, text: str, labels: tuple[str, ...]) -> str:
         full = f"mmindustry_{name}"

@@ -63,8 +63,8 @@ class ProfilePolicy:
     """What counts as an asset's normal, how much of it is needed, and when it is learned."""
 
     learn: bool = True
-    """The profiler learns the first profile of each registered asset and serving bundle by
-    itself; off: only `mmindustry profile learn` does."""
+    """Whether the profiler learns the first profile of each registered asset and serving bundle by
+    itself, or only `mmindustry profile learn` makes profiles."""
     normal_hours: float = 16.0
     """Archived hours of normal after which it does, above 0. Evidence goes with
     `retention.raw_days`: what a machine runs in that time must reach this."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import log
 from typing import Protocol
 
 import numpy as np
@@ -30,7 +31,9 @@ _CALIBRATED_SHARE = 0.3
 _TRIMMED_SHARE = 0.02
 _LIMIT_P = 0.01
 _CHECKS = (0.4, 0.6, 0.8)
-"""Where in time the checks of steadiness begin; each looks at the fifth that follows."""
+"""Where in time the checks of steadiness begin."""
+_STRETCH = 0.2
+"""Share of the windows that each of them looks at."""
 
 
 class NormalWindows(Protocol):
@@ -160,16 +163,19 @@ class ProfileMaker:
         """Return whether no stretch of normal would alarm one who learned all before it.
 
         The order of time is kept throughout (forward chaining; Tashman, International Journal of
-        Forecasting 16 (2000) 437-450).
+        Forecasting 16 (2000) 437-450). A stretch too short for the alarm's limit is held against
+        half of what it could reach.
         """
-        ahead = int(len(points) * 0.2)
+        ahead = int(len(points) * _STRETCH)
         for share in _CHECKS:
             begin = int(len(points) * share)
             known = known_by(points[:begin], self.policy.references)
+            step = log(len(known.calibration) + 1) - self.alerting.novelty_drift
+            bar = min(self.alerting.novelty_limit, ahead * step / 2)
             level = 0.0
             for p_value in known.surprise(points[begin : begin + ahead]):
                 level = novelty_level(level, float(p_value), self.alerting)
-                if level >= self.alerting.novelty_limit:
+                if level >= bar > 0:
                     return False
         return True
 

@@ -55,7 +55,18 @@ def test_a_worker_starts_at_three_tenths_of_one_that_imports_torch_and_librosa()
 
 
 def test_no_daemon_imports_torch_librosa_or_kafka_unasked() -> None:
-    names = ("line", "worker", "notifier", "dashboard", "gateway", "feeding", "demo", "all_in_one")
+    names = (
+        "line",
+        "worker",
+        "notifier",
+        "dashboard",
+        "gateway",
+        "feeding",
+        "demo",
+        "all_in_one",
+        "profiler",
+        "learning",
+    )
     loaded = modules_after("\n".join(f"import mmindustry.daemon.{name}" for name in names))
 
     assert {"torch", "librosa", "kafka", "transformers", "numba"}.isdisjoint(loaded)

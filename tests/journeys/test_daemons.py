@@ -85,12 +85,12 @@ def _bundle(section: str) -> dict[str, object]:
 def test_run_restarts_what_dies_and_leaves_nothing_behind(tmp_path: Path) -> None:
     stack = make_stack(tmp_path)
     with running(stack, "run") as parent:
-        until(lambda: len(children_of(parent.pid)) == 3, "three children")
+        until(lambda: len(children_of(parent.pid)) == 4, "four children")
         until(lambda: page(stack.port + 1, "/readyz")[0] == 200, "the worker is ready")
         (victim, *_) = sorted(children_of(parent.pid))
         os.kill(victim, signal.SIGKILL)
         until(lambda: not is_alive(victim), "dead")
-        until(lambda: len(children_of(parent.pid)) == 3, "three children again")
+        until(lambda: len(children_of(parent.pid)) == 4, "four children again")
         family = children_of(parent.pid)
         code, seconds = end(parent)
 
@@ -109,7 +109,7 @@ def test_a_demo_ended_by_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) ->
         code, _ = end(demo, signal.SIGINT)
 
     assert code == 0
-    assert len(family) == 3
+    assert len(family) == 4
     assert len(made) == 1
     assert not made[0].exists()
     assert not [pid for pid in family if is_alive(pid)]

@@ -187,7 +187,7 @@ def test_rules_and_routes_use_metrics_that_there_are() -> None:
     assert {name.removesuffix("_bucket") for name in used} <= declared
 
 
-@pytest.mark.parametrize("name", ["worker", "notifier", "dashboard", "gateway"])
+@pytest.mark.parametrize("name", ["worker", "notifier", "profiler", "dashboard", "gateway"])
 def test_a_unit_is_watched_restarted_and_locked_down(name: str) -> None:
     text = (DEPLOY / "systemd" / f"mmindustry-{name}.service").read_text()
     service = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
