@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from mmindustry.cli.config import read_settings
 from mmindustry.cli.db import database_of
 from mmindustry.cli.exits import Exit
 from mmindustry.cli.options import AsJson, ConfigFile, DryRun
-from mmindustry.errors import DecodeError, InputError
+from mmindustry.errors import Busy, DecodeError, InputError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +37,9 @@ def learn(
     bundle: Annotated[
         str, typer.Option(help="Id of the bundle to learn for; empty: the one that serves.")
     ] = "",
+    once: Annotated[
+        bool, typer.Option("--once", help="Only where there is no profile of the bundle; else 75.")
+    ] = False,
     gently: Annotated[
         bool, typer.Option("--gently", help="With the lowest priority on this machine.")
     ] = False,
@@ -66,36 +70,36 @@ def learn(
         teacher.check(bundle=bundle, assets=tuple(assets or ()))
         wanted = assets or teacher.assets()
         pairs = [(asset, bundle or teacher.bundle_of(asset)) for asset in wanted]
-        lessons = [
-            _one(teacher, pair, span, dry_run=dry_run, passing=everything, as_json=as_json)
-            for pair in pairs
-        ]
+        how = _How(dry_run=dry_run, passing=everything, once=once, as_json=as_json)
+        lessons = [_one(teacher, pair, span, how) for pair in pairs]
     finally:
         database.close()
     if everything and not any(lessons):
         raise typer.Exit(Exit.FAILED)
 
 
-def _one(
-    teacher: "Teacher",
-    pair: tuple[str, str],
-    span: "Span",
-    *,
-    dry_run: bool,
-    passing: bool,
-    as_json: bool,
-) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    """`passing`: an asset that can't be learned is told of and passed, not an error."""
+
+    dry_run: bool
+    passing: bool
+    once: bool
+    as_json: bool
+
+
+def _one(teacher: "Teacher", pair: tuple[str, str], span: "Span", how: _How) -> bool:
     """Learn one asset, or only look; return whether there was (or would be) enough."""
     found = teacher.look(*pair, span)
-    if not dry_run and (found.is_enough or not passing):
+    if not how.dry_run and (found.is_enough or not how.passing):
         try:
-            found = teacher.learn(*pair, span)
-        except InputError as error:
-            if not passing:
+            found = teacher.learn(*pair, span, once=how.once)
+        except (InputError, Busy) as error:
+            if not how.passing:
                 raise
             print(f"mmindustry: {error}", file=sys.stderr)
             return False
-    if as_json:
+    if how.as_json:
         print(json.dumps(found.document()), flush=True)
     else:
         print(_line(found), flush=True)

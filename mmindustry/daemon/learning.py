@@ -11,7 +11,7 @@ from mmindustry.config.settings import Settings
 from mmindustry.daemon.life import PARENT
 from mmindustry.daemon.stop import die_with_parent
 from mmindustry.domain import Profile
-from mmindustry.errors import BundleError, ConfigError, InputError
+from mmindustry.errors import BundleError, Busy, ConfigError, InputError
 from mmindustry.features.part import Guard
 from mmindustry.features.spec import BASELINE, MEL_BASIS
 from mmindustry.features.spectra import Basis
@@ -21,7 +21,8 @@ from mmindustry.store.archive import open_storage
 from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.normal import Normal, Sought, read_normal
 from mmindustry.store.plant import list_assets
-from mmindustry.store.profiles import add_profile, alone, next_version
+from mmindustry.store.profiles import add_profile, alone, list_profiles, next_version
+from mmindustry.store.queries.scope import Scope
 from mmindustry.store.registry import CHAMPION, list_bundles, longest_prefix, read_assignments
 from mmindustry.training.normal import Archived, ArchivedNormal
 from mmindustry.training.profile import ProfileMaker
@@ -139,16 +140,24 @@ class Teacher:
         """Return what there is to learn of an asset, without learning it."""
         return self._lesson(asset, bundle, self._normal(asset, bundle, span))
 
-    def learn(self, asset: str, bundle: str, span: Span) -> Lesson:
+    def learn(self, asset: str, bundle: str, span: Span, *, once: bool = False) -> Lesson:
         """Make the asset's profile and let the line have it, from the next window on.
+
+        Args:
+            asset: Its path.
+            bundle: Whose network embeds it, and who judged the windows.
+            span: What may be learned from.
+            once: Only where the asset has no profile of this bundle yet.
 
         Raises:
             InputError: Too few windows are normal (it says how many and why not more), or none
                 of its modalities is steady.
-            Busy: Another process learns this asset now.
+            Busy: Another process learns this asset now, or has meanwhile where `once` is set.
             DependencyDown: The database is out of reach.
         """
         with alone(self._database, asset):
+            if once and self._is_learned(asset, bundle):
+                raise Busy(f"{asset} has a profile of {bundle} already")
             normal = self._normal(asset, bundle, span)
             found = self._lesson(asset, bundle, normal)
             if not found.is_enough:
@@ -159,6 +168,10 @@ class Teacher:
             profile = maker.make(asset, windows, version=version)
             add_profile(self._database, profile, self._clock.now())
         return self._lesson(asset, bundle, normal, profile)
+
+    def _is_learned(self, asset: str, bundle: str) -> bool:
+        known = list_profiles(self._database, Scope(asset))
+        return any((row.asset, row.bundle) == (asset, bundle) for row in known)
 
     def _normal(self, asset: str, bundle: str, span: Span) -> Normal:
         sought = Sought(

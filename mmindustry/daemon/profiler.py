@@ -163,7 +163,7 @@ class Profiler:
     def _learn(self, pair: _Pair) -> None:
         """Have one asset learned; a failure is counted, logged, and tried again in an hour."""
         asset, bundle = pair
-        words = [*self._words, asset, "--bundle", bundle, "--gently", "--json"]
+        words = [*self._words, asset, "--bundle", bundle, "--once", "--gently", "--json"]
         environment = {**os.environ, PARENT: str(os.getpid())}
         with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as complaint:
             process = subprocess.Popen(  # noqa: S603 - our own program, no shell

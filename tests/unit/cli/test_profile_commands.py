@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from mmindustry.cli.exits import exit_of
 from mmindustry.cli.main import new_app
 from mmindustry.domain import AssetCard, Profile
+from mmindustry.fusion.bundle import builtin_bundle, read_manifest
 from mmindustry.store.database import open_database
 from mmindustry.store.plant import register_assets
 from mmindustry.store.policy import StorePolicy
@@ -68,6 +69,28 @@ def test_what_can_not_be_done_is_said(
     assert done.exception is not None
     assert exit_of(done.exception) == code
     assert told in str(done.exception)
+
+
+def test_once_learns_nothing_where_another_has_learned_meanwhile(folder: Path) -> None:
+    bundle = read_manifest(builtin_bundle()).id
+    database = open_database(StorePolicy(url=f"sqlite:///{folder}/m.db"))
+    made = Profile(
+        id=f"{ASSET}@1",
+        asset=ASSET,
+        version=1,
+        bundle=bundle,
+        normal_hours=1.0,
+        arrays={},
+        limits={},
+    )
+    add_profile(database, made, BEGINNING)
+    database.close()
+
+    done = run(folder, "learn", ASSET, "--once")
+
+    assert done.exception is not None
+    assert exit_of(done.exception) == 75
+    assert "has a profile" in str(done.exception)
 
 
 def test_nothing_is_learned_where_nothing_is_archived(folder: Path) -> None:
