@@ -4,18 +4,21 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import cv2
 import numpy as np
 import soundfile
+from PIL import Image
 
 from tests.codec_samples import flac_header, headers, jpeg, png, wav
 
 ASSET = "n/h/l/pump-1"
 STRANGER = "n/h/l/stranger-1"
+AHEAD = "n/h/l/ahead-1"
+TALKER = "n/h/l/talker-1"
 TIME = b"2026-03-01T08:00:25Z"
 Headers = tuple[tuple[str, bytes], ...]
 Sent = tuple[bytes | None, bytes | None, Headers]
@@ -146,12 +149,19 @@ def bad_pictures() -> Iterator[Bad]:
         (56, "HTML", b"<html><script>alert(1)</script>", "image_unsupported"),
     ):
         yield Bad(row=row, what=what, kind="frames", value=value, reason=reason)
-    half = whole[: len(whole) // 2]
-    yield Bad(row=55, what="JPEG cut in half", kind="frames", value=half,
-              reason="image_corrupt", build=True)  # fmt: skip
+    for what, value in (
+        ("JPEG cut in half", whole[: len(whole) // 2]),
+        ("JPEG, a bit of its tables flipped", flipped(whole, [whole.index(b"\xff\xc4") + 5])),
+    ):
+        yield Bad(row=55, what=what, kind="frames", value=value,
+                  reason="image_corrupt", build=True)  # fmt: skip
+    body = whole.index(b"\xff\xda") + 100
     for row, what, value in (
         (55, "1x1", png(1, 1)),
         (55, "16 bit", cv2.imencode(".png", np.full((64, 64, 3), 9_000, np.uint16))[1].tobytes()),
+        (55, "JPEG, bits of its body flipped", flipped(whole, range(body, len(whole) - 2, 500))),
+        (55, "CMYK", cmyk()),
+        (55, "EXIF says turned", turned()),
         (56, "JPEG with HTML behind it", whole + b"<html><script>alert(1)</script>"),
     ):
         yield Bad(row=row, what=what, kind="frames", value=value, reason=None)
@@ -190,17 +200,75 @@ def bad_texts() -> Iterator[Bad]:
         yield Bad(row=61, what=what, kind="logs", value=value, reason=None)
 
 
-def ahead() -> Bad:
-    """Row 62: an hour ahead takes the append time."""
+def ahead() -> Iterator[Bad]:
+    """Row 62: what is an hour ahead takes the append time; a text among others, media alone."""
     late = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - row 62 is about the host's clock
-    return Bad(row=62, what="an hour ahead", kind="logs", value=b"from the future", reason=None,
-               changes={"ce_time": late.isoformat().encode()})  # fmt: skip
+    time: dict[str, bytes | None] = {"ce_time": late.isoformat().encode()}
+    yield Bad(row=62, what="text ahead", kind="logs", value=b"from the future", reason=None,
+              changes=time)  # fmt: skip
+    mine: dict[str, bytes | None] = time | {"ce_subject": AHEAD.encode()}
+    for what, kind, value in (
+        ("frame ahead", "frames", picture()),
+        ("chunk ahead", "audio", wav()),
+    ):
+        yield Bad(row=62, what=what, kind=kind, value=value, reason=None, changes=mine,
+                  key=AHEAD.encode())  # fmt: skip
+
+
+def few_words(burst: int) -> Iterator[Sent]:
+    """Return a short line each two seconds for 200 seconds: as many windows as a million lines."""
+    for number in range(100 * burst, 100 * (burst + 1)):
+        yield _said(number, timedelta(seconds=2 * number), "oil")
+
+
+def million_templates() -> Iterator[Sent]:
+    """Row 61: a million lines, no two alike, in a thousand entries over 200 seconds."""
+    for number in range(1_000):
+        lines = (f"e{number * 1_000 + n:06x} hot" for n in range(1_000))
+        yield _said(1_000 + number, timedelta(seconds=400 + number / 5), "\n".join(lines))
+
+
+def _said(number: int, after: timedelta, text: str) -> Sent:
+    named = headers(
+        "mm.logs",
+        ce_id=b"t-%d" % number,
+        ce_source=b"talker",
+        ce_subject=TALKER.encode(),
+        ce_time=(datetime(2026, 3, 1, 8, tzinfo=UTC) + after).isoformat().encode(),
+    )
+    return TALKER.encode(), text.encode(), named
 
 
 def picture() -> bytes:
     """Return a JPEG of noise."""
     pixels = np.random.default_rng(7).integers(0, 255, (240, 320, 3), np.uint8)
     return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
+def flipped(whole: bytes, places: Iterable[int]) -> bytes:
+    """Return the bytes with one bit flipped at each place."""
+    spoilt = bytearray(whole)
+    for place in places:
+        spoilt[place] ^= 1
+    return bytes(spoilt)
+
+
+def cmyk() -> bytes:
+    """Return a JPEG in the colours of a printer."""
+    target = io.BytesIO()
+    pixels = np.random.default_rng(7).integers(0, 255, (240, 320, 4), np.uint8)
+    Image.fromarray(pixels, "CMYK").save(target, "JPEG")
+    return target.getvalue()
+
+
+def turned() -> bytes:
+    """Return a JPEG whose EXIF says that it lies on its side (orientation 6)."""
+    target = io.BytesIO()
+    image = Image.fromarray(np.random.default_rng(7).integers(0, 255, (240, 320, 3), np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(target, "JPEG", exif=exif)
+    return target.getvalue()
 
 
 def floats(level: float) -> bytes:

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from kafka import KafkaProducer
+from numpy.typing import NDArray
 
 from deploy.local.kafka import LocalKafka
 from mmindustry.clock import SystemClock
@@ -22,8 +24,10 @@ from mmindustry.domain import Chunk, Frame
 from mmindustry.store import tables
 from mmindustry.stream.entry import open_publisher
 from tests.journeys.bad_input import (
+    AHEAD,
     ASSET,
     STRANGER,
+    TALKER,
     Bad,
     Sent,
     ahead,
@@ -31,6 +35,8 @@ from tests.journeys.bad_input import (
     bad_pictures,
     bad_sounds,
     bad_texts,
+    few_words,
+    million_templates,
     picture,
 )
 from tests.journeys.stack import ASSETS, START, free_port, items, page, running, until
@@ -53,13 +59,16 @@ def production(tmp_path: Path, kafka_broker: LocalKafka, postgres_server: str) -
 
 def test_bad_messages_end_with_their_codes_and_good_ones_flow_on(tmp_path: Path) -> None:
     stage = local_stage(tmp_path)
-    bad = [*bad_envelopes(), *bad_pictures(), *bad_sounds(), *bad_texts(), ahead()]
+    bad = [*bad_envelopes(), *bad_pictures(), *bad_sounds(), *bad_texts(), *ahead()]
     with running(stage, "worker") as worker:
         stage.until_ready()
         warm = send_good(stage, 0, WARM_SECONDS)
-        stage.settle(warm)
+        for burst in range(2):  # until the runtime has its room for full batches
+            warm += send(stage, [("logs", message) for message in few_words(burst)])
+            stage.settle(warm)
         before = resident_mib(worker.pid)
         sent = warm + send_bad(stage, bad)
+        sent += send(stage, [("logs", message) for message in million_templates()])
         sent += send_good(stage, WARM_SECONDS, MORE_SECONDS)
         stage.settle(sent)
         grown = resident_mib(worker.pid) - before
@@ -69,6 +78,8 @@ def test_bad_messages_end_with_their_codes_and_good_ones_flow_on(tmp_path: Path)
     check_codes(stage, bad)
     check_good(stage)
     check_ahead(stage)
+    told = Counter(row["asset"] for row in stage.rows(tables.entries))
+    assert told[TALKER] == 1_200
     assert grown < GROWTH_MIB
     assert stage.command("ledger").returncode == 0
 
@@ -77,7 +88,7 @@ def test_bad_messages_end_with_their_codes_and_good_ones_flow_on(tmp_path: Path)
 @pytest.mark.postgres
 def test_bad_messages_on_kafka_end_with_their_codes(production: Stage) -> None:
     stage = production
-    bad = [*bad_envelopes(), ahead()]
+    bad = [*bad_envelopes(), *ahead()]
     with running(stage, "worker"):
         stage.until_ready()
         sent = send_bad(stage, bad)
@@ -184,6 +195,19 @@ def check_ahead(stage: Stage) -> None:
     states = {row["asset"]: row for row in stage.rows(tables.asset_state)}
     reached = START + timedelta(seconds=WARM_SECONDS + MORE_SECONDS)
     assert states[ASSET]["watermark"] <= reached
+    came = {event.position: event for event in stage.events() if event.asset == AHEAD}
+    assert len(came) == 2
+    assert all("clock_ahead" in event.flags for event in came.values())
+    kept = {
+        (item["topic"], item["offset"]): datetime.fromisoformat(item["time"])
+        for row in stage.rows(tables.windows)
+        if row["asset"] == AHEAD
+        for item in row["evidence"]
+    }
+    late = [row for row in stage.rows(tables.late) if row["asset"] == AHEAD]
+    kept |= {(row["topic"], row["offset"]): row["time"] for row in late}
+    assert kept == {(p.topic, p.offset): event.append_time for p, event in came.items()}
+    assert states[AHEAD]["watermark"] <= max(event.append_time for event in came.values())
 
 
 def resident_mib(pid: int) -> float:
@@ -193,14 +217,31 @@ def resident_mib(pid: int) -> float:
 
 
 FROZEN = picture()
-SPOILT: dict[str, tuple[Content, str]] = {
-    "frozen": (Frame(FROZEN, "image/jpeg", 320, 240), "sound"),
-    "black": (Frame(cv2.imencode(".jpg", np.zeros((240, 320, 3), np.uint8))[1].tobytes(),
-                    "image/jpeg", 320, 240), "sound"),
-    "silent": (Chunk(bytes(32_000), "audio/L16;rate=16000;channels=1", 16_000, 1, 16_000), "look"),
-    "clipped": (Chunk(b"\x7f\xff" * 16_000, "audio/L16;rate=16000;channels=1", 16_000, 1, 16_000),
-                "look"),
-}  # fmt: skip
+
+
+def shot(second: int, *, level: float, noise: float) -> Content:
+    """Return a frame of even grey, its noise another one each second."""
+    rng = np.random.default_rng(second)
+    pixels = np.clip(rng.normal(level, noise, (240, 320, 3)), 0, 255).astype(np.uint8)
+    return Frame(cv2.imencode(".jpg", pixels)[1].tobytes(), "image/jpeg", 320, 240)
+
+
+def heard(samples: NDArray[np.floating[Any]]) -> Content:
+    """Return a second of sound, full scale = 1."""
+    pcm = np.clip(samples * 32_767, -32_768, 32_767).astype(">i2").tobytes()
+    return Chunk(pcm, "audio/L16;rate=16000;channels=1", 16_000, 1, 16_000)
+
+
+SPOILT: dict[str, Callable[[int], Content]] = {
+    "frozen": lambda _: Frame(FROZEN, "image/jpeg", 320, 240),
+    "black": lambda second: shot(second, level=0, noise=0),
+    "white": lambda second: shot(second, level=255, noise=0.5),
+    "blocked": lambda second: shot(second, level=90, noise=1),
+    "silent": lambda _: heard(np.zeros(16_000)),
+    "clipped": lambda _: heard(np.ones(16_000)),
+    "offset": lambda _: heard(np.full(16_000, 0.3)),
+}
+"""What each machine's one sensor tells in a second of its spoilt life; its other one is sound."""
 
 
 def test_spoilt_sensors_raise_sensor_quality_and_never_pass_for_healthy(tmp_path: Path) -> None:
@@ -223,8 +264,8 @@ def test_spoilt_sensors_raise_sensor_quality_and_never_pass_for_healthy(tmp_path
 
 def equipment() -> dict[str, Any]:
     assets = [
-        {"key": name, "sensors": [{"source": f"bad-{name}", "modality": modality_of(content)}]}
-        for name, (content, _) in SPOILT.items()
+        {"key": name, "sensors": [{"source": f"bad-{name}", "modality": modality_of(tell(0))}]}
+        for name, tell in SPOILT.items()
     ]
     line = {"key": "l", "assets": assets}
     return {"sites": [{"key": "n", "areas": [{"key": "h", "lines": [line]}]}]}
@@ -235,17 +276,17 @@ def modality_of(content: Content) -> str:
 
 
 def spoilt_items() -> Iterator[tuple[str, Sent]]:
-    """Return 28 seconds of four machines: one sensor of each spoilt, the other one sound."""
+    """Return 28 seconds of the machines: one sensor of each spoilt, the other one sound."""
     rng = np.random.default_rng(3)
     for second in range(28):
         time = START + timedelta(seconds=second)
-        for name, (content, other) in SPOILT.items():
-            asset = f"{LINE}/{name}"
+        for name, tell in SPOILT.items():
+            content, asset = tell(second), f"{LINE}/{name}"
             kind = "frames" if isinstance(content, Frame) else "audio"
             made = encode(content, event_id=f"{name}-{second}", source=f"bad-{name}",
                           asset=asset, time=time)  # fmt: skip
             yield kind, (made.key, made.value, made.headers)
-            wanted = "mm.audio" if other == "sound" else "mm.frames"
+            wanted = "mm.audio" if kind == "frames" else "mm.frames"
             for topic, message in items(rng, asset, time):
                 if topic == wanted:
                     yield topic.removeprefix("mm."), message
