@@ -170,6 +170,7 @@ class Pipeline:
             alarm_states=tuple(alarm_states),
             dead_letters=tuple(letters),
             shards=tuple(shards),
+            drops=self._assembler.drops(),
         )
         self._recorder.save(step)  # (3) all of the above in one transaction, or Fenced
         self._failpoint("after_save")

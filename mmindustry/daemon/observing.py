@@ -13,7 +13,6 @@ from mmindustry.domain import (
     Event,
     Failed,
     Message,
-    Progress,
     Step,
     Window,
 )
@@ -29,7 +28,6 @@ class StepObserver:
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._dropped: dict[tuple[int, str], int] = {}
 
     def observe(self, step: Step) -> None:
         """Count a step that was committed."""
@@ -46,6 +44,9 @@ class StepObserver:
         for letter in step.dead_letters:
             modality = letter.modality.value if letter.modality else "unknown"
             metrics.dead_letters_total.labels(modality=modality, reason=letter.reason).inc()
+        for (kind, reason), count in step.drops.items():
+            known = kind.value if kind else "unknown"
+            metrics.events_dropped_total.labels(modality=known, reason=reason).inc(count)
         self._observe_alarms(step)
         self._observe_shards(step)
         self._observe_progress(step)
@@ -71,18 +72,6 @@ class StepObserver:
             if arrival is not None and asset.watermark is not None:
                 lag = (arrival - asset.watermark).total_seconds()
                 self._metrics.watermark_lag_seconds.observe(max(0.0, lag))
-        for progress in step.progress:
-            self._observe_drops(progress)
-
-    def _observe_drops(self, progress: Progress) -> None:
-        """Count what was dropped since the last step; the record's own counts run for ever."""
-        for reason, count in progress.dropped.items():
-            key = (progress.partition, reason)
-            new = count - self._dropped.get(key, count)
-            self._dropped[key] = count
-            if new > 0:
-                drops = self._metrics.events_dropped_total
-                drops.labels(modality="unknown", reason=reason).inc(new)
 
 
 def counted(decode: Decode, metrics: Metrics) -> Decode:

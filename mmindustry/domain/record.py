@@ -141,6 +141,8 @@ class Step:
     """All durable facts of one step, for one transaction.
 
     `unrevised`: windows whose late evidence no revision will take, and why (revisions only).
+    `drops`: what this step dropped, by modality (None = not known any more) and reason; for the
+    metrics, the record keeps the sums of `progress`.
     """
 
     progress: tuple[Progress, ...]
@@ -156,6 +158,7 @@ class Step:
     dead_letters: tuple[DeadLetter, ...] = ()
     shards: tuple[Shard, ...] = ()
     unrevised: tuple[tuple[WindowKey, str], ...] = ()
+    drops: Mapping[tuple[Modality | None, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

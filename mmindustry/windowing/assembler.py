@@ -1,5 +1,6 @@
 """Event -> Window over all partitions that are held: the one door of this package."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from mmindustry.domain import (
@@ -10,6 +11,7 @@ from mmindustry.domain import (
     Event,
     Fresh,
     Gap,
+    Modality,
     Progress,
     Sensor,
     Shard,
@@ -126,6 +128,13 @@ class Assembler:
             for partition, arrival in sorted(self._arrivals.items())
             if partition in self._partitions
         )
+
+    def drops(self) -> Counter[tuple[Modality | None, str]]:
+        """Return, once, what was dropped since the last call, by modality and reason."""
+        found: Counter[tuple[Modality | None, str]] = Counter()
+        for memory in self._partitions.values():
+            found.update(memory.holdings.take_drops())
+        return found
 
     def changed(self) -> tuple[AssemblyState, ...]:
         """Return, once, the state of every asset that changed since the last call."""

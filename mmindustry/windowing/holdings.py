@@ -7,6 +7,7 @@ from mmindustry.domain import (
     Arrival,
     Claim,
     Event,
+    Modality,
     Position,
     Progress,
     Shard,
@@ -34,6 +35,7 @@ class Holdings:
         self.held = Held(partition)
         self.received = 0
         self.dropped: Counter[str] = Counter()
+        self._new_drops: Counter[tuple[Modality | None, str]] = Counter()
 
     def restore(self, claim: Claim) -> None:
         """Begin from the counts, the needs and the unsealed rows that the record knows."""
@@ -113,8 +115,18 @@ class Holdings:
         self._floor = {}
         if not lossy or missing <= 0:
             return False
-        self.dropped["retention"] += missing
+        self.drop(None, "retention", missing)
         return True
+
+    def drop(self, modality: Modality | None, reason: str, count: int = 1) -> None:
+        """Count messages dropped by a named policy; None = of a modality that is not known."""
+        self.dropped[reason] += count
+        self._new_drops[modality, reason] += count
+
+    def take_drops(self) -> Counter[tuple[Modality | None, str]]:
+        """Return, once, what was dropped since the last call."""
+        taken, self._new_drops = self._new_drops, Counter()
+        return taken
 
     def progress(self, arrival: Arrival) -> Progress:
         """Return this partition's progress for the record (commit rule 2)."""

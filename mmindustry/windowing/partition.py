@@ -98,7 +98,7 @@ class PartitionMemory:
             self.holdings.returned(event)
         if memory.holds(event.identity, starts):
             if not event.seen:
-                self.holdings.dropped["duplicate"] += 1
+                self.holdings.drop(event.modality, "duplicate")
             return None
         if closed and not event.seen:
             return Untaken(event, self._policy.name, closed)
@@ -109,7 +109,8 @@ class PartitionMemory:
 
     def admit(self, fresh: Fresh) -> None:
         """Take in what the record did not know: late media, and entries that open windows."""
-        self.holdings.dropped["duplicate"] += len(fresh.duplicates)
+        for event in fresh.duplicates:
+            self.holdings.drop(event.modality, "duplicate")
         for late in fresh.late:
             event = late.event
             self._hear(self._asset(event.asset), event)
