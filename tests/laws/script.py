@@ -11,7 +11,8 @@ SOURCES = ("cam", "cam", "mic", "mic-2", "note", "state")
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """One message; `fault`: "" fine, "bad" decode refuses, "torn" build refuses, "twin" again."""
+    """One message; `fault`: "" fine, "bad" decode refuses, "torn" build refuses, "twin" again,
+    "echo" what another asset named alike."""
 
     asset: int
     source: str
@@ -47,7 +48,7 @@ def emits() -> st.SearchStrategy[Emit]:
         asset=st.sampled_from([0, 0, 0, 1, 2]),
         source=st.sampled_from(SOURCES),
         jitter=st.sampled_from([0.0, 0.0, 0.0, 0.3, -0.5, -0.9, -2.0, -5.0, -9.0, -14.0, 1.5]),
-        fault=st.sampled_from(["", "", "", "", "", "", "", "twin", "bad", "torn"]),
+        fault=st.sampled_from(["", "", "", "", "", "", "", "twin", "echo", "bad", "torn"]),
         size=st.integers(1, 200),
     )
 

@@ -160,6 +160,10 @@ class World:
             earlier = [e for e in self.sent.values() if e is not None and e.asset == asset]
             same = [e for e in earlier if e.source == event.source]
             event = same[-1 - emit.size % len(same)] if same else event
+        if emit.fault == "echo":
+            alike = [e for e in self.sent.values() if e is not None and e.asset != asset]
+            alike = [e for e in alike if e.modality is modality]
+            event = replace(alike[-1 - emit.size % len(alike)], asset=asset) if alike else event
         if emit.fault == "bad":
             self.sent[self.log.append(topic, partition, (asset.encode(), b"", ()))] = None
             return
