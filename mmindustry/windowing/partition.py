@@ -201,7 +201,8 @@ class PartitionMemory:
     def _shut(self, memory: AssetMemory, window: OpenWindow, arrival: Arrival) -> Window:
         del memory.windows[window.start]
         memory.frontier = max(memory.frontier or window.end, window.end)
-        if window.due is Closing.WAITING:
+        reason = _reason(memory, window)
+        if reason is Closing.WAITING:
             memory.time.set_aside(window.end)
             memory.time.advance()
         self._stirred.add(memory.asset)
@@ -215,7 +216,7 @@ class PartitionMemory:
             cut=dict(arrival.read_through),
             items=items,
             missing=memory.time.silent((e.source for e in items), window.end),
-            closed_by=window.due or Closing.WATERMARK,
+            closed_by=reason,
             evidence_lost=window.lost,
             frozen=note_pictures(memory.time, items),
         )
@@ -240,3 +241,15 @@ class PartitionMemory:
         changed = [self.assets[asset] for asset in sorted(self._changed)]
         self._changed.clear()
         return changed
+
+
+def _reason(memory: AssetMemory, window: OpenWindow) -> Closing:
+    """Return what closes a window now, whatever was to close it when it fell due.
+
+    An earlier window of its asset may have let the watermark pass since; a worker that takes the
+    partition over between the two knows nothing but that.
+    """
+    watermark = memory.time.watermark
+    if window.due is None or (watermark is not None and window.end <= watermark):
+        return Closing.WATERMARK
+    return window.due
