@@ -1,0 +1,10 @@
+"""`mmindustry evaluate ...`: one verb an evaluation, each in a module of its own."""
+
+import typer
+
+app = typer.Typer(help="Measure what the models are worth, on simulated and on real data.")
+
+
+@app.callback()
+def evaluate() -> None:
+    """Measure what the models are worth, on simulated and on real data."""
