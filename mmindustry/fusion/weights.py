@@ -1,9 +1,7 @@
 """Weights on disk: safetensors only, and the one place that may read a third party's pickle."""
 
-import hashlib
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 - only the error's name
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from mmindustry.errors import BundleError
+from mmindustry.errors import BundleError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,27 +55,25 @@ def fill(network: "nn.Module", arrays: Mapping[str, NDArray[np.float32]]) -> Non
         raise BundleError(f"weights do not fit the network: {error}") from error
 
 
-def read_foreign_weights(path: Path, sha256: str) -> "dict[str, Tensor]":
-    """Return the tensors of a third party's `.pth`, after its hash was found right.
+def foreign_tensors(content: bytes, name: str) -> "dict[str, Tensor]":
+    """Return the tensors of a third party's file: safetensors, or torch's own format.
 
     Raises:
-        BundleError: The file is missing, its hash is another, or it holds more than tensors.
+        InputError: It holds more than tensors, or is neither; `name` says which file.
     """
     import torch  # noqa: PLC0415 - serving on CPU never comes here
+    from safetensors.torch import load as load_tensors  # noqa: PLC0415 - imports torch
 
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: can't be read ({error.strerror})") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256.lower():
-        raise BundleError(f"{path}: sha256 is {found}, expected {sha256}; nothing was loaded")
-    try:
+        if name.endswith(".safetensors"):
+            return load_tensors(content)
         state = torch.load(  # noqa: TID251 - the one place that may
             io.BytesIO(content), map_location="cpu", weights_only=True
         )
+    except SafetensorError as error:
+        raise InputError(f"{name}: not a readable safetensors file ({error})") from error
     except (UnpicklingError, RuntimeError, EOFError) as error:
-        raise BundleError(f"{path}: holds more than plain tensors; refused ({error})") from error
+        raise InputError(f"{name}: holds more than plain tensors; refused ({error})") from error
     if not isinstance(state, dict) or not all(torch.is_tensor(t) for t in state.values()):
-        raise BundleError(f"{path}: holds a {type(state).__name__}, not a table of tensors")
-    return {str(name): tensor for name, tensor in state.items()}
+        raise InputError(f"{name}: holds a {type(state).__name__}, not a table of tensors")
+    return {str(key): tensor for key, tensor in state.items()}

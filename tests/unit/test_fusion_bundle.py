@@ -1,6 +1,5 @@
 """Bundles: whole or not at all, checked byte by byte, refused with the reason."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -29,7 +28,7 @@ from mmindustry.fusion.fusions.shape import FusionShape
 from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.network import Network
 from mmindustry.fusion.spec import NetworkSpec
-from mmindustry.fusion.weights import fill, pack, read_foreign_weights, unpack
+from mmindustry.fusion.weights import fill, pack, unpack
 from tests.noise import noise_bundle, noise_contents, noise_features, noise_manifest, noise_spec
 
 
@@ -154,27 +153,6 @@ def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(BundleError, match="not a readable safetensors"):
         unpack(b"{}", "w")
     assert pack(weights) == noise_contents()[WEIGHTS]
-
-
-def test_foreign_weights_are_hashed_before_they_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "foreign.pth"
-    torch.save({"w": torch.ones(2)}, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-
-    assert torch.equal(read_foreign_weights(path, digest)["w"], torch.ones(2))
-    with pytest.raises(BundleError, match="nothing was loaded"):
-        read_foreign_weights(path, "0" * 64)
-    with pytest.raises(BundleError, match="can't be read"):
-        read_foreign_weights(tmp_path / "none.pth", digest)
-
-
-def test_foreign_weights_that_hold_code_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "evil.pth"
-    torch.save({"w": Path("x")}, path)  # an object, pickled
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-
-    with pytest.raises(BundleError, match="more than plain tensors"):
-        read_foreign_weights(path, digest)
 
 
 def test_an_unknown_fusion_is_refused_with_those_known() -> None:

@@ -1,0 +1,1 @@
+"""Encoders, their pretrained weights, and the presets made of them."""
