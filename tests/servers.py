@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from mmindustry.store.database import open_database
+from mmindustry.store.database import Database, open_database
 from mmindustry.store.days import ensure_days
 from mmindustry.store.policy import StorePolicy
 from mmindustry.store.schema import upgrade
@@ -123,3 +123,11 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database of this test's own: the test runs on SQLite and on PostgreSQL."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """That database, open."""
+    opened = open_database(StorePolicy(url=database_url))
+    yield opened
+    opened.close()

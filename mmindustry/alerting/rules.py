@@ -27,6 +27,7 @@ from mmindustry.domain import (
     Gap,
     Prediction,
     Priority,
+    Sensor,
 )
 
 Folded = tuple[list[AlarmTransition], list[AlarmState]]
@@ -58,8 +59,12 @@ class Rules:
         """Begin from the claim's alarm states; the assets of its sensors are registered."""
         for state in claim.alarms:
             self._assets[state.asset] = AssetMemory.from_state(state)
-        for sensor in claim.sensors:
-            self._assets.setdefault(sensor.asset, AssetMemory()).registered = True
+        self.register(claim.sensors)
+
+    def register(self, sensors: Iterable[Sensor]) -> None:
+        """Know the assets of these sensors as registered: what falls silent there is told of."""
+        for sensor in sensors:
+            self._memory(sensor.asset).registered = True
 
     def forget(self) -> None:
         """Drop all memory."""

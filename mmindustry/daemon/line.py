@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from mmindustry.daemon.life import Life
 from mmindustry.daemon.marker import MappedMarker, open_marker
 from mmindustry.daemon.observing import StepObserver, TimedRecorder, counted
 from mmindustry.daemon.registry import RegistryWatch, read_registry
+from mmindustry.domain import Sensor
 from mmindustry.errors import Fenced
 from mmindustry.features.part import Guard
 from mmindustry.fusion.bundle import bundle_folder, check_window_length, read_bundle
@@ -50,11 +51,11 @@ class OpenLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Mind:
-    """The bundles that are loaded, and what their features are made with."""
+    """The bundles that are loaded, what their features are made with, and what alarms on them."""
 
     predictor: FusionPredictor
     kitchens: dict[str, Kitchen]
-    thresholds: Mapping[str, Mapping[str, Mapping[str, float]]]
+    rules: Rules
 
 
 def open_line(life: Life, stack: ExitStack) -> OpenLine:
@@ -102,7 +103,7 @@ def open_line(life: Life, stack: ExitStack) -> OpenLine:
     verbs = _verbs(life, mind, marker, assembler=assembler, outside=outside)
     registry = RegistryWatch(
         partial(read_registry, database, patience, settings.stream.topics.partitions),
-        assembler.register,
+        partial(_register, assembler, mind.rules),
         clock=life.clock,
     )
     verbs = replace(verbs, decode=registry.introducing(verbs.decode))
@@ -114,6 +115,13 @@ def open_line(life: Life, stack: ExitStack) -> OpenLine:
         assembler=assembler,
         registry=registry,
     )
+
+
+def _register(
+    assembler: Assembler, rules: Rules, partition: int, sensors: Sequence[Sensor]
+) -> None:
+    assembler.register(partition, sensors)
+    rules.register(sensors)
 
 
 def _settle() -> None:
@@ -174,7 +182,8 @@ def _open_mind(life: Life, database: Database) -> _Mind:
         check_window_length(bundle.manifest, life.settings.windowing.length_seconds)
         life.metrics.model_info.labels(name=bundle.id).set(1)
     thresholds = {bundle.id: bundle.manifest.thresholds for bundle in bundles}
-    return _Mind(predictor=predictor, kitchens=kitchens, thresholds=thresholds)
+    rules = Rules(life.settings.alerting, lambda bundle: thresholds.get(bundle, {}))
+    return _Mind(predictor=predictor, kitchens=kitchens, rules=rules)
 
 
 def _recorder(life: Life, database: Database, patience: Patience, bundle: str) -> SqlRecorder:
@@ -228,14 +237,13 @@ def _verbs(
         guard=Guard(settings.features, marker),
         progressed=life.health.beat,
     )
-    rules = Rules(settings.alerting, lambda bundle: mind.thresholds.get(bundle, {}))
     observer = StepObserver(life.metrics, life.clock)
     reviser = Reviser(
         outside,
         RevisionVerbs(
             restore=partial(restore_event, policy=settings.codec),
             build=builder.build,
-            judge=rules,
+            judge=mind.rules,
             look_back=settings.alerting.n,
             observe=observer.observe,
         ),
@@ -244,7 +252,7 @@ def _verbs(
         decode=counted(reading, life.metrics),
         assembler=assembler,
         build=builder.build,
-        rules=rules,
+        rules=mind.rules,
         revise=reviser.revise,
         observe=observer.observe,
         failpoint=failpoint(os.environ),

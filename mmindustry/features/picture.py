@@ -31,8 +31,8 @@ _ALIKE_MEAN = 0.05
 _SHARP_VARIANCE = 20.0
 _BLURRED_VARIANCE = 2.0
 _BLURRED_QUALITY = 0.3
-_DARKEST_USED, _USED = np.uint8(3), np.uint8(252 - 3)
-"""Grey levels 3 to 252 are neither burnt in nor out; below 3 the difference wraps to the top."""
+_DARKEST, _BRIGHTEST = 3, 252
+"""The grey levels between these, both included, are neither burnt in nor out."""
 
 
 def is_whole(payload: bytes) -> bool:
@@ -81,7 +81,7 @@ def look(grey: Picture, recipe: Recipe) -> tuple[str, float]:
     sharpness = _spread(cv2.Laplacian(grey, cv2.CV_16S)) ** 2
     if sharpness < _BLURRED_VARIANCE:
         return "camera_blurred", _BLURRED_QUALITY
-    burnt = 1.0 - np.count_nonzero(grey - _DARKEST_USED <= _USED) / grey.size
+    burnt = 1.0 - cv2.countNonZero(cv2.inRange(grey, _DARKEST, _BRIGHTEST)) / grey.size
     return "", float(min(1.0, max(0.3, sharpness / _SHARP_VARIANCE)) * (1.0 - 0.7 * burnt))
 
 

@@ -8,11 +8,7 @@ from sqlalchemy import Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    return _insert_of(connection.dialect.name, table)
-
-
-def _insert_of(dialect: str, table: Table) -> Any:
+def _insert(dialect: str, table: Table) -> Any:
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
@@ -24,7 +20,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
 
 @lru_cache(maxsize=64)  # as many as there are tables, twice
 def _new(dialect: str, table: Table) -> Any:
-    return _insert_of(dialect, table).on_conflict_do_nothing()
+    return _insert(dialect, table).on_conflict_do_nothing()
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -36,7 +32,7 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]])
 
 @lru_cache(maxsize=64)
 def _over(dialect: str, table: Table, columns: tuple[str, ...]) -> Any:
-    statement = _insert_of(dialect, table)
+    statement = _insert(dialect, table)
     keys = [column.name for column in table.primary_key]
     others = {name: statement.excluded[name] for name in columns if name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=others)
@@ -45,7 +41,7 @@ def _over(dialect: str, table: Table, columns: tuple[str, ...]) -> Any:
 def upsert_one(connection: Connection, table: Table, row: dict[str, Any], change: Any) -> Any:
     """Insert `row`, or make `change` to the row of its key; return the row that stands then."""
     keys = [column.name for column in table.primary_key]
-    statement = _insert(connection, table).values(row)
+    statement = _insert(connection.dialect.name, table).values(row)
     statement = statement.on_conflict_do_update(index_elements=keys, set_=change)
     return connection.execute(statement.returning(*table.columns)).mappings().one()
 
@@ -56,7 +52,7 @@ def set_once(
     """Insert the rows; where the key is known, fill `column` if it is still empty."""
     if not rows:
         return
-    statement = _insert(connection, table)
+    statement = _insert(connection.dialect.name, table)
     keys = [key.name for key in table.primary_key]
     kept = func.coalesce(table.c[column], statement.excluded[column])
     connection.execute(

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
@@ -78,14 +79,20 @@ def commit() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return what a figure may depend on: processor, cores, instruction set asked for, versions."""
+    """Return what a figure may depend on: processor, cores, instruction set, versions."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "instructions": os.environ.get("ATEN_CPU_CAPABILITY", "as found"),
+        "instructions": _instructions(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _TOLD},
     }
+
+
+def _instructions() -> str | None:
+    """Return the instruction set that torch computes with; None where it took no part."""
+    torch: Any = sys.modules.get("torch")
+    return str(torch.backends.cpu.get_cpu_capability()) if torch else None
 
 
 def _processor() -> str:

@@ -1,7 +1,6 @@
 """The plant registry in the record, and the commands over it, on SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,21 +10,14 @@ from typer.testing import CliRunner
 from mmindustry.cli.main import new_app
 from mmindustry.errors import InputError
 from mmindustry.store import tables
-from mmindustry.store.database import Database, open_database
+from mmindustry.store.database import Database
 from mmindustry.store.equipment import equipment_of
 from mmindustry.store.equipment_files import read_equipment
 from mmindustry.store.plant import import_equipment, list_assets
-from mmindustry.store.policy import RecordPolicy, StorePolicy
+from mmindustry.store.policy import RecordPolicy
 from mmindustry.testing import ASSET, BEGINNING, make_event, make_window
 from tests.contracts.record_world import make_progress, make_step, sql_recorder
 from tests.unit.store.test_equipment import YAML, write
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = open_database(StorePolicy(url=database_url))
-    yield opened
-    opened.close()
 
 
 def run(url: str, folder: Path, *arguments: str) -> tuple[int, str]:

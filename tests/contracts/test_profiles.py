@@ -1,6 +1,5 @@
 """What the record promises of profiles, and of which windows are normal, on both databases."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -53,13 +52,6 @@ from tests.contracts.record_world import POLICY, make_step, sealing, sql_recorde
 
 OTHER = "north/hall-1/line-1/pump-2"
 SOUGHT = Sought(asset=ASSET, bundle="fake", policy=POLICY, guard=timedelta(seconds=20))
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = open_database(StorePolicy(url=database_url))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -79,13 +79,6 @@ from tests.contracts.record_world import (
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = open_database(StorePolicy(url=database_url))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def recorder(database: Database) -> SqlRecorder:
     """A worker that has claimed partition 0."""
     worker = sql_recorder(database, RecordPolicy(publish_predictions=True))

@@ -268,6 +268,7 @@ class World:
                     present={"image": bool(window.items)},
                     quality={},
                     findings=tuple(("camera_frozen", source) for source in window.frozen),
+                    registered=context.registered,
                 )
             )
         return features, letters

@@ -4,7 +4,7 @@ import pytest
 
 from mmindustry.alerting.policy import AlertingPolicy
 from mmindustry.alerting.rules import Rules
-from mmindustry.domain import AlarmState, Change, Claim, Gap, GapKind, Priority
+from mmindustry.domain import AlarmState, Change, Claim, Gap, GapKind, Modality, Priority, Sensor
 from tests.unit.alerting import material as m
 from tests.unit.alerting.material import Record, prediction
 
@@ -74,6 +74,16 @@ def test_unregistered_asset_never_alarms() -> None:
 
     assert record.transitions == []
     assert record.states == {}
+
+
+def test_an_asset_registered_while_the_line_runs_is_told_of_when_it_falls_silent() -> None:
+    record = Record(registered=())
+    spoken_for = Sensor(source="mic", asset=m.ASSET, modality=Modality.AUDIO)
+
+    record.rules.register([spoken_for])
+
+    (raised,) = record.fold([], [m.quiet()])
+    assert (raised.key.asset, raised.change) == (m.ASSET, R)
 
 
 def test_standing_machine_neither_raises_nor_clears() -> None:
