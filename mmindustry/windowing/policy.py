@@ -33,8 +33,9 @@ class WindowPolicy:
     """Media bytes a partition may hold in open windows and unsealed rows. Open windows take at
     most half; beyond that the longest open closes early, named `memory`."""
 
-    close_limit: int = 256
-    """Windows closed in one step, earliest ends first, 1 to 10000."""
+    close_limit: int = 64
+    """Windows closed in one step, earliest ends first, 1 to 10000. The arrays of all of them are in
+    memory together, about a megabyte each."""
 
     def __post_init__(self) -> None:
         """Refuse what can't work.

@@ -103,5 +103,5 @@ def policies() -> st.SearchStrategy[WindowPolicy]:
         max_wait_seconds=st.just(3.0),
         quiet_after_seconds=st.just(8.0),
         budget_bytes=st.sampled_from([100_000, 1024]),
-        close_limit=st.sampled_from([256, 1]),
+        close_limit=st.sampled_from([64, 1]),
     )
