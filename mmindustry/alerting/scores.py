@@ -164,4 +164,17 @@ def evidence(prediction: Prediction, score: Score) -> dict[str, object]:
         "profile": prediction.profile,
         "threshold": score.limits.on,
         "rule": f"{score.limits.k} of {score.limits.n}",
+        **_doubts(prediction),
     }
+
+
+def _doubts(prediction: Prediction) -> dict[str, object]:
+    """Return what can't be ruled out, where the bundle tells it, and whether nothing was seen."""
+    told: dict[str, object] = {}
+    if prediction.blind:
+        told["blind"] = True
+    if prediction.classes is not None:
+        told |= {"classes": list(prediction.classes), "covered": prediction.covered}
+    if prediction.unknown:
+        told["unknown"] = True
+    return told

@@ -122,6 +122,10 @@ def _fact(key: str, value: object, words: Words, place: tuple[str, str]) -> str:
                 f"{words.code('finding', str(code))} {str(source).removeprefix(asset + '/')}"
                 for code, source in _pairs(value)
             )
+        case ("covered", float()):
+            told = percent(value)
+        case ("classes", list()):
+            told = ", ".join(words.code("fault", str(one)) for one in value)
         case ("remaining_life_seconds", list()):
             told = " … ".join(duration(float(one)) for one in value)
         case _:

@@ -1,7 +1,7 @@
 """What is said of a window, and what it is said from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,8 @@ class Context:
 class Features:
     """A window as numbers: arrays named and shaped as the bundle's recipe says (no batch axis),
     presence and quality (0..1) a modality, and `findings` = faults of sensors seen on the way
-    (bounded code -> the source)."""
+    (bounded code -> the source). `context` is what it was built in: explanations name its lines
+    and orders."""
 
     window: WindowKey
     end: datetime
@@ -40,6 +41,7 @@ class Features:
     registered: bool = True
     running: bool | None = None
     profile: Profile | None = None
+    context: Context | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,12 @@ class Prediction:
     """What is said of one window. Probabilities in 0..1: `faults` over all classes (sums to 1),
     `risk` "1h" "8h" "24h" "7d" -> P(failure within), `product` over product classes (empty: no
     product in view); remaining life as 5 %, 50 %, 95 % quantiles; `novelty` p-values a modality;
-    `terms` additive evidence in nats for the leading fault, a modality."""
+    `terms` additive evidence in nats for the leading fault, a modality.
+
+    `classes`: those that can't be ruled out, the likeliest first, so that the truth is among them
+    in the share `covered` of windows; empty = the window is like none that is known; None = its
+    bundle tells no sets, or nothing was there. `embedding`: (modalities, width) in half precision,
+    little-endian, zero where absent; empty = not kept. `why`: plain JSON, of flagged windows."""
 
     window: WindowKey
     end: datetime
@@ -64,3 +71,22 @@ class Prediction:
     findings: tuple[tuple[str, str], ...] = ()
     registered: bool = True
     running: bool | None = None
+    classes: tuple[str, ...] | None = None
+    covered: float | None = None
+    embedding: bytes = field(default=b"", repr=False)
+    why: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def leading(self) -> str:
+        """The likeliest class."""
+        return max(self.faults, key=lambda fault: self.faults[fault])
+
+    @property
+    def blind(self) -> bool:
+        """Whether nothing was seen, heard or read: then all that is said is what was so before."""
+        return not any(self.present.values())
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the window is like none that the bundle knows: no class is left in its set."""
+        return self.classes == ()

@@ -163,4 +163,5 @@ def _features(
         registered=context.registered,
         running=operating.running,
         profile=context.profile,
+        context=context,
     )

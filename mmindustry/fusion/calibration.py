@@ -9,6 +9,13 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import BundleError
 from mmindustry.features.spec import MODALITIES
+from mmindustry.fusion.conformal import (
+    ClassSets,
+    LifeInterval,
+    sets_from_json,
+    sets_to_json,
+)
+from mmindustry.fusion.typical import Typical
 
 Array = NDArray[np.float64]
 
@@ -37,9 +44,17 @@ PATTERNS = {
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Temperature of the evidence in each presence pattern: above 1 = the network was too sure."""
+    """What makes answers mean what they say.
+
+    `temperatures`: of the evidence in each presence pattern, above 1 = the network was too sure.
+    `sets`, `life`, `typical`: what class sets, the interval of remaining life and `unknown` are
+    told by; None = the bundle tells none.
+    """
 
     temperatures: Mapping[str, float]
+    sets: ClassSets | None = None
+    life: LifeInterval | None = None
+    typical: Typical | None = None
 
     def temperature(self, present: tuple[bool, ...]) -> float:
         """Return the temperature of a pattern; 1 where nothing is present."""
@@ -47,7 +62,14 @@ class Calibration:
 
     def to_json(self) -> dict[str, object]:
         """Return plain JSON."""
-        return {"temperatures": dict(self.temperatures)}
+        document: dict[str, object] = {"temperatures": dict(self.temperatures)}
+        if self.sets:
+            document["sets"] = sets_to_json(self.sets)
+        if self.life:
+            document["life"] = {"level": self.life.level, "stretch": self.life.stretch}
+        if self.typical:
+            document["typical"] = self.typical.to_json()
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, object]) -> "Calibration":
@@ -61,12 +83,30 @@ class Calibration:
             raise BundleError(f"calibration: temperatures are needed for {', '.join(PATTERNS)}")
         if not all(isinstance(t, int | float) and 0 < t < np.inf for t in found.values()):
             raise BundleError("calibration: every temperature must be a positive number")
-        return cls({str(name): float(t) for name, t in found.items()})
+        sets, typical = document.get("sets"), document.get("typical")
+        return cls(
+            {str(name): float(t) for name, t in found.items()},
+            sets_from_json(sets) if isinstance(sets, Mapping) else None,
+            _life(document.get("life")),
+            Typical.from_json(typical) if isinstance(typical, Mapping) else None,
+        )
 
     @classmethod
     def neutral(cls) -> "Calibration":
         """Return temperatures of 1."""
         return cls(dict.fromkeys(PATTERNS, 1.0))
+
+
+def _life(document: object) -> LifeInterval | None:
+    if not isinstance(document, Mapping):
+        return None
+    try:
+        found = LifeInterval(float(document["level"]), float(document["stretch"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"calibration.life: not readable ({error})") from error
+    if not 0 < found.level < 1 or not np.isfinite(found.stretch):
+        raise BundleError("calibration.life: level must lie in 0..1, stretch must be finite")
+    return found
 
 
 def posterior(evidence: Array, prior: Array, temperature: Array | float = 1.0) -> Array:

@@ -1,6 +1,6 @@
 """Raw answers -> Prediction: one piece of numpy behind every runtime."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.novelty import novelty
 from mmindustry.fusion.runtime import Arrays, Raw
 
+_HALF_MOST = 6e4  # beyond lies infinity in half precision
+
 
 class Judge:
     """Turns raw answers into predictions as one bundle's manifest says."""
@@ -24,6 +26,8 @@ class Judge:
         self._edges = hazard.edges_hours(spec)
         regions = spec.recipe.regions
         self._product = regions.index("product") if "product" in regions else None
+        sets = manifest.calibration.sets
+        self._level = sets.level if sets else None
 
     def temperatures(self, present: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the temperature of each window's presence pattern, shape (batch,)."""
@@ -40,9 +44,11 @@ class Judge:
         probabilities = self.faults(raw, present)
         curve = hazard.survival(raw.hazard)
         risks = hazard.risk(curve, self._edges)
-        life = hazard.remaining_life_hours(curve, self._edges) * 3600.0
+        life = self.life_hours(curve) * 3600.0
         products = self._products(raw, arrays)
         terms = self._terms(raw, arrays, probabilities)
+        sets = self._sets(features, raw, present, probabilities)
+        kept = np.clip(raw.embeddings, -_HALF_MOST, _HALF_MOST).astype("<f2")
         spec = self.manifest.spec
         return [
             Prediction(
@@ -61,8 +67,52 @@ class Judge:
                 findings=item.findings,
                 registered=item.registered,
                 running=item.running,
+                classes=sets[row],
+                covered=None if sets[row] is None else self._level,
+                embedding=kept[row].tobytes(),
             )
             for row, item in enumerate(features)
+        ]
+
+    def life_hours(self, curve: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the quantiles of remaining life (batch, 3), the outer two as calibrated."""
+        life = hazard.remaining_life_hours(curve, self._edges)
+        interval = self.manifest.calibration.life
+        return life if interval is None else interval.stretched(life, float(self._edges[-1]))
+
+    def members(
+        self,
+        probabilities: NDArray[np.float64],
+        embeddings: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        kinds: Sequence[str],
+    ) -> NDArray[np.bool_] | None:
+        """Return which classes can't be ruled out, (batch, faults), none where the window is like
+        no known one; None where the bundle tells no sets."""
+        calibration = self.manifest.calibration
+        if calibration.sets is None:
+            return None
+        inside = calibration.sets.members(probabilities, kinds)
+        if calibration.typical is not None:
+            inside &= ~calibration.typical.strange(embeddings, present)[:, None]
+        return inside
+
+    def _sets(
+        self,
+        features: Sequence[Features],
+        raw: Raw,
+        present: NDArray[np.bool_],
+        probabilities: NDArray[np.float64],
+    ) -> list[tuple[str, ...] | None]:
+        kinds = [kind_of(item) for item in features]
+        inside = self.members(probabilities, raw.embeddings, present, kinds)
+        if inside is None:
+            return [None] * len(features)
+        faults = self.manifest.spec.faults
+        ranked = np.argsort(-probabilities, axis=1, kind="stable")
+        return [
+            tuple(faults[c] for c in ranked[row] if inside[row, c]) if present[row].any() else None
+            for row in range(len(features))
         ]
 
     def products(self, raw: Raw) -> NDArray[np.float64]:
@@ -110,6 +160,12 @@ class Judge:
             if present[m]
         }
         return {modality: p for modality, p in found.items() if p is not None}
+
+
+def kind_of(item: Features) -> str:
+    """Return the type of a window's asset as its card says; empty where nobody knows."""
+    kind = item.context.card.kind if item.context and item.context.card else ""
+    return "" if kind == "unknown" else kind
 
 
 def _named(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:

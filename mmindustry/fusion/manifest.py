@@ -27,7 +27,7 @@ class Manifest:
     thresholds: Mapping[str, Mapping[str, float]]
     """Fault -> `on` and `off`, probabilities chosen on held-out windows."""
     calibration: Calibration
-    """Temperature of each presence pattern."""
+    """Temperature of each presence pattern; class sets, life interval and what is unknown."""
     product_shift: Mapping[str, float] = field(default_factory=dict)
     """Product class -> nats added to its logit: where the bundle serves, defects are rarer than in
     the training set. Missing = 0."""
@@ -62,9 +62,21 @@ class Manifest:
             raise BundleError(f"product_shift: {sorted(unknown)} are no products of this bundle")
         if not 0 < self.product_temperature < inf:
             raise BundleError("product_temperature: must be a positive number")
+        self._check_calibration()
         for fault, pair in self.thresholds.items():
             if not 0 < pair.get("off", -1.0) <= pair.get("on", -1.0) <= 1:
                 raise BundleError(f"thresholds: {fault}: 0 < off <= on <= 1 must hold")
+
+    def _check_calibration(self) -> None:
+        faults = len(self.spec.faults)
+        sets, typical = self.calibration.sets, self.calibration.typical
+        if sets and any(len(row) != faults for row in sets.limits.values()):
+            raise BundleError("calibration.sets: one limit for each fault class is needed")
+        shape = (len(self.spec.modalities), faults, self.spec.width)
+        if typical and typical.centres.shape != shape:
+            raise BundleError(
+                f"calibration.typical: centres are {typical.centres.shape}, expected {shape}"
+            )
 
     def sealed(self, contents: Mapping[str, bytes]) -> "Manifest":
         """Return the manifest with the files' hashes and the id that follows from all."""

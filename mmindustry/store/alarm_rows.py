@@ -79,7 +79,7 @@ def prediction_body(said: Prediction) -> Row:
     for name, value in row.items():
         if name.startswith("remaining_life") and not math.isfinite(value):
             row[name] = None
-    for gone in ("stage", "reason", "detail"):
+    for gone in ("stage", "reason", "detail", "embedding"):
         del row[gone]
     row["start"], row["end"] = instant(said.window.start), instant(said.end)
     return row

@@ -9,7 +9,11 @@ HEALTHY = "healthy"
 """The fault class that is none; a window's health is its probability."""
 
 UNKNOWN = "unknown"
-"""What a row says in the place of `healthy` where a sensor in doubt, or none at all, said so."""
+"""What a row says in the place of `healthy` where a sensor in doubt said so, and in the place of
+any class where the window is like none that its bundle knows."""
+
+BLIND = "blind"
+"""What a row says where nothing at all was seen, heard or read."""
 
 _MISSING = "source_missing"
 
@@ -34,6 +38,10 @@ _NOT_JUDGED: Row = dict.fromkeys(
         "findings",
         "registered",
         "running",
+        "classes",
+        "covered",
+        "embedding",
+        "why",
     )
 )
 
@@ -61,13 +69,14 @@ def prediction_row(said: Prediction | Failed) -> Row:
 def _judgement(said: Prediction) -> Row:
     faults = numbers(said.faults)
     leading = max(faults, key=lambda fault: faults[fault], default=None)
-    unvouched = leading == HEALTHY and not _vouches_for_health(said)
+    unvouched = said.unknown or (leading == HEALTHY and not _vouches_for_health(said))
+    doubt = BLIND if said.blind else UNKNOWN if unvouched else None
     shortest, middle, longest = (float(life) for life in said.remaining_life_seconds)
     return {
         "profile": said.profile,
-        "fault": UNKNOWN if unvouched else leading,
-        "fault_probability": None if unvouched or leading is None else faults[leading],
-        "health": None if unvouched else faults.get(HEALTHY),
+        "fault": doubt or leading,
+        "fault_probability": None if doubt or leading is None else faults[leading],
+        "health": None if doubt else faults.get(HEALTHY),
         "risk_24h": numbers(said.risk).get("24h"),
         "novelty_p": min(numbers(said.novelty).values(), default=None),
         "remaining_life_p05_seconds": shortest,
@@ -83,17 +92,20 @@ def _judgement(said: Prediction) -> Row:
         "findings": [list(finding) for finding in said.findings],
         "registered": said.registered,
         "running": said.running,
+        "classes": None if said.classes is None else list(said.classes),
+        "covered": said.covered,
+        "embedding": said.embedding or None,
+        "why": None if said.why is None else dict(said.why),
     }
 
 
 def _vouches_for_health(said: Prediction) -> bool:
-    """Return whether something was seen, heard or read, and no sensor is in doubt.
+    """Return whether no sensor is in doubt.
 
     A frozen camera shows a healthy machine for ever, and silence is what a dead microphone hears.
     A source that gave nothing makes the window partial, no more.
     """
-    doubted = any(code != _MISSING for code, _ in said.findings)
-    return any(said.present.values()) and not doubted
+    return all(code == _MISSING for code, _ in said.findings)
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:

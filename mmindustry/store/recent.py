@@ -68,4 +68,8 @@ def prediction_of(row: Mapping[Any, Any]) -> Prediction | Failed:
         findings=tuple((code, source) for code, source in row["findings"]),
         registered=row["registered"],
         running=row["running"],
+        classes=None if row["classes"] is None else tuple(row["classes"]),
+        covered=row["covered"],
+        embedding=row["embedding"] or b"",
+        why=row["why"],
     )

@@ -57,9 +57,14 @@ def figures_text(metrics: Mapping[str, Any]) -> str:
         _table("F1 of each class", list(metrics["f1"].items())),
         _table("product quality", list(metrics["product"].items())),
         _table("risk and remaining life", list(metrics["life"].items())),
+        *(_promises(metrics) if metrics.get("coverage") else ()),
         _table("single windows at the alarm thresholds", list(metrics["alarms"].items())),
     ]
     return "\n\n".join(tables)
+
+
+def _promises(metrics: Mapping[str, Any]) -> tuple[str]:
+    return (_table("class sets and life intervals", list(metrics["coverage"].items())),)
 
 
 def _table(title: str, rows: list[tuple[str, float]]) -> str:

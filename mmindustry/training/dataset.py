@@ -28,7 +28,7 @@ class Label:
 
     `fault`, `product`: class names (product None: none in view). `hours`: to failure, or to where
     watching ended (`failed` False); None = nothing known. `group`: what may not be in two splits.
-    `gauges`: what the needles show, where they are seen.
+    `gauges`: what the needles show, where they are seen. `kind`: the asset's type, empty = unknown.
     """
 
     fault: str
@@ -38,6 +38,7 @@ class Label:
     group: str
     severity: float
     gauges: Mapping[str, float] = field(default_factory=dict)
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,10 @@ class DataSet:
             group=np.array([label.group for label in self.labels]),
             gauges=np.array(shown, np.float32).reshape(len(shown), len(self.spec.gauges)),
         )
+
+    def kinds(self) -> NDArray[np.str_]:
+        """Return the type of each window's asset, (windows,); empty = unknown."""
+        return np.array([label.kind for label in self.labels], dtype=np.str_)
 
     def batch(self, rows: NDArray[np.int64]) -> Arrays:
         """Return the arrays of these rows as the recipe shapes them, in the order given."""

@@ -102,6 +102,7 @@ def label_of(one: LabelledWindow, order: Order) -> Label:
         group=f"{order.seed}",
         severity=truth.severity,
         gauges=dict(truth.gauges),
+        kind=one.context.card.kind if one.context.card else "",
     )
 
 

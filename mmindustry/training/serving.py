@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mmindustry.fusion.calibration import Calibration, fit_temperature
 from mmindustry.fusion.runtime import Runtime
 from mmindustry.fusion.spec import GOOD, HEALTHY, NetworkSpec
+from mmindustry.training.coverage import coverage_figures, promise
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.evaluate import (
     Views,
@@ -69,6 +70,11 @@ def measure(
     expected = serving_prior(spec, serving.healthy)
     thresholds = choose_thresholds(held, spec, fused_probabilities(held, calibration, expected))
     served = fused_probabilities(views, calibration, expected)
+    kinds = data.kinds()
+    calibration = promise(held, spec, calibration, prior=expected, kinds=kinds[split.validate])
+    metrics["coverage"] = coverage_figures(
+        views, spec, calibration, prior=expected, kinds=kinds[split.test]
+    )
     metrics["alarms"] = alarm_figures(views, spec, served, thresholds)
     metrics["windows"] = counts(data, split)
     seen = (held.truth.product >= 0) & held.seen[:, 0]

@@ -12,6 +12,8 @@ from typing_extensions import override
 from mmindustry.domain import Failed, Features, Prediction, Profile
 from mmindustry.errors import BundleError, ConfigError
 from mmindustry.fusion.bundle import read_bundle, write_bundle
+from mmindustry.fusion.calibration import Calibration
+from mmindustry.fusion.conformal import ClassSets
 from mmindustry.fusion.engine import Engine
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.novelty import array_names, densities
@@ -19,6 +21,8 @@ from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.fusion.predictor import FusionPredictor, choose_device, open_predictor
 from mmindustry.fusion.runtime import Arrays, DeviceMemory, Raw, Runtime
+from mmindustry.fusion.typical import Typical
+from mmindustry.store.prediction_rows import prediction_row
 from tests.noise import START, noise_bundle, noise_contents, noise_features, noise_manifest
 
 
@@ -228,3 +232,70 @@ def test_auto_is_cpu_where_no_device_is_seen() -> None:
 def test_half_precision_on_a_cpu_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="single or auto"):
         open_predictor(noise_bundle(), FusionPolicy(precision="half"), nvidia=lambda: False)
+
+
+def promised(sets: ClassSets, typical: Typical | None = None) -> FusionPredictor:
+    bundle = read_bundle(noise_bundle())
+    calibration = replace(Calibration.neutral(), sets=sets, typical=typical)
+    judge = Judge(replace(bundle.manifest, calibration=calibration))
+    return FusionPredictor(
+        {bundle.id: Engine(judge, OnnxRuntime(bundle.model))}, default=bundle.id, batch=8
+    )
+
+
+def test_a_bundle_with_sets_tells_them_the_likeliest_class_first() -> None:
+    faults = read_bundle(noise_bundle()).manifest.spec.faults
+    everything = ClassSets(0.9, {"": (1.0,) * len(faults)})
+    only_first = ClassSets(0.9, {"": (0.0,) * len(faults)})
+
+    (told,) = promised(everything).predict([noise_features(1)])
+    (short,) = promised(only_first).predict([noise_features(1)])
+    (silent,) = plain().predict([noise_features(1)])
+
+    assert isinstance(told, Prediction)
+    assert isinstance(short, Prediction)
+    assert isinstance(silent, Prediction)
+    assert told.classes == tuple(sorted(told.faults, key=lambda f: -told.faults[f]))
+    assert short.classes == (short.leading,)
+    assert told.covered == 0.9
+    assert (silent.classes, silent.covered, silent.unknown) == (None, None, False)
+
+
+def test_a_window_like_no_known_one_is_unknown() -> None:
+    spec = read_bundle(noise_bundle()).manifest.spec
+    shape = (len(spec.modalities), len(spec.faults), spec.width)
+    whitening = np.stack([np.eye(spec.width)] * 3)
+    near = tuple(np.zeros(400, np.float32) for _ in range(3))
+    typical = Typical(np.full(shape, 1e3), whitening, near)
+    sets = ClassSets(0.9, {"": (1.0,) * len(spec.faults)})
+
+    (told,) = promised(sets, typical).predict([noise_features(1)])
+
+    assert isinstance(told, Prediction)
+    assert told.unknown
+    assert prediction_row(told)["fault"] == "unknown"
+    assert prediction_row(told)["health"] is None
+
+
+def test_where_nothing_is_there_the_answer_is_blind_and_promises_nothing() -> None:
+    item = noise_features(3)
+    arrays = dict(item.arrays) | {"present": np.zeros(3, np.float32)}
+    blind = replace(item, arrays=arrays, present=dict.fromkeys(item.present, False))
+    faults = read_bundle(noise_bundle()).manifest.spec.faults
+
+    (told,) = promised(ClassSets(0.9, {"": (1.0,) * len(faults)})).predict([blind])
+
+    assert isinstance(told, Prediction)
+    assert told.blind
+    assert told.classes is None
+    assert prediction_row(told)["fault"] == "blind"
+    assert prediction_row(told)["fault_probability"] is None
+
+
+def test_embeddings_are_kept_in_half_precision() -> None:
+    (told,) = plain().predict([noise_features(5)])
+    assert isinstance(told, Prediction)
+
+    kept = np.frombuffer(told.embedding, "<f2").reshape(3, -1)
+
+    np.testing.assert_allclose(kept, plain().embed([noise_features(5)])[0], atol=5e-3)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
@@ -14,7 +15,11 @@ from mmindustry.store.tables import predictions, windows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What one bundle said of a window; `reason` is set where it failed."""
+    """What one bundle said of a window; `reason` is set where it failed.
+
+    `classes`: those that can't be ruled out (empty = unknown, None = not told), so that the truth
+    is among them in the share `covered` of windows; `why`: its explanation, where it was flagged.
+    """
 
     bundle: str
     profile: str | None
@@ -36,6 +41,9 @@ class Judgement:
     quality: Reading
     findings: tuple[tuple[str, str], ...]
     running: bool | None
+    classes: tuple[str, ...] | None = None
+    covered: float | None = None
+    why: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,4 +165,7 @@ def _judgement(row: Row[tuple[object, ...]]) -> Judgement:
         quality=row.quality or {},
         findings=tuple((str(code), str(source)) for code, source in row.findings or ()),
         running=row.running,
+        classes=None if row.classes is None else tuple(map(str, row.classes)),
+        covered=row.covered,
+        why=row.why,
     )
