@@ -65,6 +65,12 @@ class InputError(MmindustryError):
     code = "input"
 
 
+class Interrupted(MmindustryError):  # noqa: N818 - what is so, not a mistake
+    """A training was asked to end; the message says where it stopped and how it goes on."""
+
+    code = "interrupted"
+
+
 class BundleError(MmindustryError):
     """A bundle is damaged, of another version or does not fit; the old one stays."""
 

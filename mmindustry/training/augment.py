@@ -1,79 +1,182 @@
 """Changes that leave the truth as it is, drawn anew at every step (learning.md 5.4)."""
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from mmindustry.features.spec import Recipe
+from mmindustry.training.policy import AugmentPolicy
 
 Batch = dict[str, Tensor]
 
+_QUIETEST_DB, _LOUDEST_DB = -6.0, 6.0
 
+
+@dataclass(frozen=True, slots=True)
 class Augment:
-    """Draws from its own generator, so that a run can be repeated."""
+    """Changes batches. All that is random comes from the generator it is given, on the CPU, so
+    that a step can be repeated."""
 
-    def __init__(self, seed: int, *, modality_dropout: float) -> None:
-        self._random = torch.Generator().manual_seed(seed)
-        self._dropout = modality_dropout
+    policy: AugmentPolicy = field(default_factory=AugmentPolicy)
+    modality_dropout: float = 0.25
+    recipe: Recipe = field(default_factory=Recipe)
+    """Tells how the log-mel is scaled."""
+    outages: Tensor | None = None
+    """(patterns, modalities): presence in real windows that missed something, one row each."""
 
-    def __call__(self, batch: Batch) -> Batch:
-        """Return the batch changed; tensors that change are new ones."""
+    def __call__(
+        self, batch: Batch, random: torch.Generator, healthy: Tensor | None = None
+    ) -> Batch:
+        """Return the batch changed; tensors that change are new ones.
+
+        Args:
+            batch: Arrays by name.
+            random: What is drawn from.
+            healthy: (batch,) bool, windows whose sound may lie under another's.
+        """
+        drawn = _Drawn(batch, random, self.policy)
         changed = dict(batch)
-        changed["audio_logmel"] = self._logmel(batch["audio_logmel"])
-        self._light(changed)
-        changed["text_ids"] = self._tokens(batch["text_ids"])
+        changed["audio_logmel"] = drawn.logmel(batch["audio_logmel"], healthy, self.recipe)
+        changed |= drawn.pictures()
+        changed["text_ids"] = batch["text_ids"] * drawn.kept(
+            batch["text_ids"].shape, self.policy.token_dropout
+        )
         for name in ("audio_mask", "image_mask", "text_mask"):
-            changed[name] = self._items(batch[name])
-        changed["operating"] = self._operating(batch["operating"])
-        changed["present"] = self._modalities(batch["present"])
+            changed[name] = _thinned(
+                batch[name], drawn.kept(batch[name].shape, self.policy.item_dropout)
+            )
+        told = drawn.kept((len(batch["operating"]), 1), self.policy.operating_dropout)
+        changed["operating"] = batch["operating"] * told
+        present = self._after_outage(batch["present"], drawn)
+        changed["present"] = _thinned(present, drawn.kept(present.shape, self.modality_dropout))
         return changed
 
-    def _uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        return torch.rand(shape, generator=self._random) * (high - low) + low
+    def _after_outage(self, present: Tensor, drawn: "_Drawn") -> Tensor:
+        """Take away what a real outage took away elsewhere (missing not at random)."""
+        if not self.policy.outages or self.outages is None or not len(self.outages):
+            return present
+        struck = ~drawn.kept((len(present), 1), self.policy.outages)
+        which = torch.randint(len(self.outages), (len(present),), generator=drawn.random)
+        pattern = self.outages[which].to(present)
+        return _thinned(present, torch.where(struck, pattern, torch.ones_like(pattern)))
 
-    def _logmel(self, logmel: Tensor) -> Tensor:
-        """Another gain and tilt of the microphone; a band and a moment masked (SpecAugment)."""
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The draws of one batch."""
+
+    batch: Batch
+    random: torch.Generator
+    policy: AugmentPolicy
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batch lies."""
+        return self.batch["present"].device
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Return numbers in low..high where the batch lies."""
+        drawn = torch.rand(shape, generator=self.random) * (high - low) + low
+        return drawn.to(self.device)
+
+    def around(self, *shape: int, reach: float) -> Tensor:
+        """Return numbers in -reach..reach."""
+        return self.uniform(*shape, low=-reach, high=reach)
+
+    def kept(self, shape: tuple[int, ...], dropout: float) -> Tensor:
+        """Return which places are kept, bool."""
+        return self.uniform(*shape) >= dropout
+
+    def noise(self, shape: tuple[int, ...], spread: float) -> Tensor:
+        """Return Gaussian noise."""
+        return (torch.randn(shape, generator=self.random) * spread).to(self.device)
+
+    def logmel(self, logmel: Tensor, healthy: Tensor | None, recipe: Recipe) -> Tensor:
+        """Another gain and tilt of the microphone, another background; a band and a moment masked
+        (SpecAugment, Park et al., Interspeech 2019)."""
+        asked = self.policy
         batch, _, bands, frames = logmel.shape
-        tilt = torch.linspace(-1.0, 1.0, bands).view(1, 1, bands, 1)
-        gain = self._uniform(batch, 1, 1, 1, low=-0.15, high=0.15)
-        logmel = logmel + gain + tilt * self._uniform(batch, 1, 1, 1, low=-0.12, high=0.12)
-        band = self._span(batch, bands, longest=8).view(batch, 1, bands, 1)
-        moment = self._span(batch, frames, longest=10).view(batch, 1, 1, frames)
-        mean = logmel.mean(dim=(2, 3), keepdim=True)
-        return torch.where(band | moment, mean, logmel)
+        if asked.background and healthy is not None:
+            logmel = self._mixed(logmel, healthy, recipe)
+        slope = torch.linspace(-1.0, 1.0, bands, device=logmel.device).view(1, 1, bands, 1)
+        gain = self.around(batch, 1, 1, 1, reach=asked.gain)
+        heard = logmel + (gain + slope * self.around(batch, 1, 1, 1, reach=asked.tilt))
+        if asked.sound_noise:
+            heard = heard + self.noise(heard.shape, asked.sound_noise)
+        band = self._span(batch, bands, longest=asked.masked_bands).view(batch, 1, bands, 1)
+        moment = self._span(batch, frames, longest=asked.masked_moments).view(batch, 1, 1, frames)
+        mean = heard.mean(dim=(2, 3), keepdim=True)
+        return torch.where(band | moment, mean, heard)
+
+    def _mixed(self, logmel: Tensor, healthy: Tensor, recipe: Recipe) -> Tensor:
+        """Add a healthy window's mel power to that of others, at -6 to +6 dB of their means."""
+        donors = torch.nonzero(healthy & (self.batch["audio_mask"].sum(1) > 0)).flatten().cpu()
+        if not len(donors):
+            return logmel
+        batch = len(logmel)
+        chosen = donors[torch.randint(len(donors), (batch,), generator=self.random)].to(self.device)
+        power = _power(logmel, recipe)
+        under = power[chosen]
+        loudness = power.mean((2, 3), keepdim=True) / under.mean((2, 3), keepdim=True)
+        decibels = self.uniform(batch, 1, 1, 1, low=_QUIETEST_DB, high=_LOUDEST_DB)
+        mixed = torch.log10(power + under * loudness * 10.0 ** (decibels / 10.0))
+        scaled = (mixed - recipe.mel_mean) / recipe.mel_scale
+        heard = (self.batch["audio_mask"] * self.batch["audio_mask"][chosen]) > 0
+        taken = ~self.kept((batch, 1), self.policy.background) & heard  # (batch, items)
+        return torch.where(taken[:, :, None, None], scaled, logmel)
 
     def _span(self, batch: int, size: int, *, longest: int) -> Tensor:
-        begin = self._uniform(batch, 1, high=float(size))
-        length = self._uniform(batch, 1, high=float(longest))
-        place = torch.arange(size).unsqueeze(0)
+        begin = self.uniform(batch, 1, high=float(size))
+        length = self.uniform(batch, 1, high=float(longest))
+        place = torch.arange(size, device=self.device).unsqueeze(0)
         return (place >= begin) & (place < begin + length)  # (batch, size)
 
-    def _light(self, batch: Batch) -> None:
+    def pictures(self) -> Batch:
         """One exposure and contrast for all pictures of a window; the frame moves by pixels."""
+        asked, batch = self.policy, self.batch
         count = len(batch["present"])
-        gain = self._uniform(count, 1, 1, 1, 1, low=0.85, high=1.15)
-        shift = self._uniform(count, 1, 1, 1, 1, low=-0.06, high=0.06)
-        for name in ("image_frames", "image_regions"):
-            batch[name] = ((batch[name] - 0.5) * gain + 0.5 + shift).clamp(0.0, 1.0)
-        down, right = torch.randint(-2, 3, (2,), generator=self._random).tolist()
-        for name in ("image_frames", "image_delta", "image_regions"):
-            batch[name] = torch.roll(batch[name], (down, right), dims=(-2, -1))
+        gain = 1.0 + self.around(count, 1, 1, 1, 1, reach=asked.light)
+        shift = self.around(count, 1, 1, 1, 1, reach=0.4 * asked.light)
+        offset = 0.5 + shift - 0.5 * gain
+        seen = {name: batch[name] for name in ("image_frames", "image_delta", "image_regions")}
+        for name in ("image_frames", "image_regions") if asked.light else ():
+            seen[name] = torch.addcmul(offset, seen[name], gain)
+        for name in ("image_frames", "image_regions") if asked.picture_noise else ():
+            seen[name] = seen[name] + self.noise(seen[name].shape, asked.picture_noise)
+        if asked.light or asked.picture_noise:
+            seen |= {
+                name: seen[name].clamp_(0.0, 1.0) for name in ("image_frames", "image_regions")
+            }
+        if asked.crop:
+            seen |= self._cropped(seen)
+        if asked.shift_pixels:
+            reach = asked.shift_pixels
+            down, right = torch.randint(-reach, reach + 1, (2,), generator=self.random).tolist()
+            seen = {n: torch.roll(tensor, (down, right), (-2, -1)) for n, tensor in seen.items()}
+        return seen
 
-    def _tokens(self, ids: Tensor) -> Tensor:
-        """Forget one token in ten, as other spellings do."""
-        kept = torch.rand(ids.shape, generator=self._random) >= 0.1  # noqa: PLR2004 - as said
-        return ids * kept
+    def _cropped(self, seen: Batch) -> Batch:
+        """Enlarge one part of all frames of the batch, and of their change, to the whole."""
+        size = seen["image_frames"].shape[-1]
+        cut, down, right = self.uniform(3).tolist()
+        side = max(1, round(size * (1.0 - cut * self.policy.crop)))
+        top, left = round(down * (size - side)), round(right * (size - side))
+        found = {}
+        for name in ("image_frames", "image_delta"):
+            part = seen[name][..., top : top + side, left : left + side].flatten(0, 1)
+            whole = functional.interpolate(part, (size, size), mode="bilinear", align_corners=False)
+            found[name] = whole.reshape(seen[name].shape)
+        return found
 
-    def _items(self, mask: Tensor) -> Tensor:
-        """Lose one item in ten, never the last that is there."""
-        kept = torch.rand(mask.shape, generator=self._random) >= 0.1  # noqa: PLR2004 - as said
-        thinned = mask * kept
-        return torch.where(thinned.sum(1, keepdim=True) > 0, thinned, mask)
 
-    def _operating(self, operating: Tensor) -> Tensor:
-        """Forget the operating point now and then: not every plant tells it."""
-        kept = self._uniform(len(operating), 1) >= 0.1  # noqa: PLR2004 - one in ten
-        return operating * kept
+def _power(logmel: Tensor, recipe: Recipe) -> Tensor:
+    power: Tensor = 10.0 ** (logmel * recipe.mel_scale + recipe.mel_mean)
+    return power
 
-    def _modalities(self, present: Tensor) -> Tensor:
-        """Hide modalities, but never all that are there."""
-        kept = torch.rand(present.shape, generator=self._random) >= self._dropout
-        hidden = present * kept
-        return torch.where(hidden.sum(1, keepdim=True) > 0, hidden, present)
+
+def _thinned(mask: Tensor, kept: Tensor) -> Tensor:
+    """Return the mask where it is kept; as it was in rows where nothing would be left."""
+    thinned = mask * kept
+    return torch.where(thinned.sum(1, keepdim=True) > 0, thinned, mask)

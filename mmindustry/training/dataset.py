@@ -29,6 +29,7 @@ class Label:
     `fault`, `product`: class names (product None: none in view). `hours`: to failure, or to where
     watching ended (`failed` False); None = nothing known. `group`: what may not be in two splits.
     `gauges`: what the needles show, where they are seen. `kind`: the asset's type, empty = unknown.
+    `begin`: of the window, seconds since 1970, None = unknown.
     """
 
     fault: str
@@ -39,12 +40,13 @@ class Label:
     severity: float
     gauges: Mapping[str, float] = field(default_factory=dict)
     kind: str = ""
+    begin: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
     """Labels as numbers: class indices (product -1: none); gauges (windows, gauges) as shares of
-    full scale, NaN = not seen."""
+    full scale, NaN = not seen; begin in seconds since 1970, NaN = unknown."""
 
     fault: NDArray[np.int64]
     product: NDArray[np.int64]
@@ -53,6 +55,7 @@ class Targets:
     severity: NDArray[np.float64]
     group: NDArray[np.str_]
     gauges: NDArray[np.float32]
+    begin: NDArray[np.float64]
 
     def take(self, rows: NDArray[np.int64]) -> "Targets":
         """Return the targets of these rows."""
@@ -72,6 +75,11 @@ class DataSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where the windows lie, in order."""
+        return [shard.folder for shard in self._shards]
 
     def targets(self) -> Targets:
         """Return all labels as arrays of shape (windows,).
@@ -102,6 +110,7 @@ class DataSet:
             severity=np.array([label.severity for label in self.labels]),
             group=np.array([label.group for label in self.labels]),
             gauges=np.array(shown, np.float32).reshape(len(shown), len(self.spec.gauges)),
+            begin=np.array([np.nan if o.begin is None else o.begin for o in self.labels]),
         )
 
     def kinds(self) -> NDArray[np.str_]:

@@ -103,6 +103,7 @@ def label_of(one: LabelledWindow, order: Order) -> Label:
         severity=truth.severity,
         gauges=dict(truth.gauges),
         kind=one.context.card.kind if one.context.card else "",
+        begin=one.window.key.start.timestamp(),
     )
 
 

@@ -1,25 +1,44 @@
-"""The loop, on one page: windows in, weights out, the same every time."""
+"""The loop, on one page: windows in, weights out, the same every time and from wherever it stopped.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+Whatever is random in a step is drawn from seeds that follow from the run's seed and the step's
+number, so a run begun again at any step goes on as if it had never stopped.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from mmindustry.fusion.hazard import bin_of, edges_hours
-from mmindustry.fusion.heads import hazard_loss
-from mmindustry.fusion.network import Answer, Network
-from mmindustry.training.augment import Augment
-from mmindustry.training.dataset import DataSet, Targets
+from mmindustry.errors import Interrupted
+from mmindustry.fusion.network import Network
+from mmindustry.training.batches import Rows, batches, open_batches
+from mmindustry.training.checkpoint import (
+    Checkpoint,
+    Progress,
+    fill_optimizer,
+    optimizer_tensors,
+    over,
+    run_of,
+    under,
+)
+from mmindustry.training.dataset import DataSet
+from mmindustry.training.device import Team, open_device, open_precision, place_encoders
+from mmindustry.training.gradients import Gradients
+from mmindustry.training.losses import TERMS, Lesson, class_prior
 from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.soup import Ladle, State
+from mmindustry.training.steps import RunningMean, hold_norms, make_optimizer, set_rate
 
-Rows = NDArray[np.int64]
+__all__ = ["Attend", "Moment", "Rows", "Trained", "batches", "class_prior", "fit", "train"]
+
 Tell = Callable[[str], None]
 _HELD_OUT_BATCH = 128
+_SAVE_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,154 +51,225 @@ class Trained:
     losses: list[tuple[float, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """The targets of a batch as tensors."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """How far a run is, told to whoever watches: after each step, and after each epoch with the
+    validation loss `held`."""
 
-    fault: Tensor
-    product: Tensor
-    bins: Tensor
-    failed: Tensor
-    known: Tensor
-    gauges: Tensor
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    rate: float = 0.0
+    terms: dict[str, float] = field(default_factory=dict)
+    held: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attend:
+    """Who attends a run: who is told and watches, where it is kept, who may stop it, who shares."""
+
+    tell: Tell = lambda _: None
+    watch: Sequence[Callable[[Moment], None]] = ()
+    checkpoint: Path | None = None
+    """Folder a run is kept in after each epoch and 200 steps; it goes on from what stands there."""
+    stop: Callable[[], bool] = lambda: False
+    team: Team = field(default_factory=Team)
 
 
 def train(
     data: DataSet, *, rows: Rows, validate: Rows, policy: TrainingPolicy, tell: Tell
 ) -> Trained:
-    """Return a network trained on `rows`, stopped by its loss on `validate`.
+    """Return a network trained on `rows`, stopped by its loss on `validate`."""
+    return fit(data, rows=rows, validate=validate, policy=policy, attend=Attend(tell=tell))
 
-    Deterministic for one build of torch and one instruction set: seeded, one thread.
+
+def fit(
+    data: DataSet, *, rows: Rows, validate: Rows, policy: TrainingPolicy, attend: Attend
+) -> Trained:
+    """Return a network trained on `rows`, stopped by its loss on `validate`, on the CPU.
+
+    Deterministic on CPU, for one build of torch, instruction set and number of threads.
+
+    Raises:
+        Interrupted: `attend.stop` said so; what was done is in the checkpoint.
+        InputError: The checkpoint is another run's, or a device has no room for two windows.
+        ConfigError: A device or its precision is not here.
     """
-    torch.manual_seed(policy.seed)
-    run = _Run(data, data.targets(), policy)
-    prior = class_prior(run.targets.fault[rows], len(data.spec.faults))
-    network = Network(replace(data.spec, fusion=policy.fusion), prior)
-    average = get_ema_multi_avg_fn(policy.averaging)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
-    losses: list[tuple[float, float]] = []
-    best = (np.inf, 0)  # held-out loss, epoch
-    state = network.state_dict()
-    for epoch, loss in enumerate(run.epochs(network, averaged, rows)):
-        held = run.held_out(averaged, validate)
-        losses.append((loss, held))
-        tell(f"epoch {epoch + 1}/{policy.epochs}: loss {loss:.4f}, held out {held:.4f}")
-        if held < best[0]:
-            best = (held, epoch)
-            state = {name: t.clone() for name, t in averaged.module.state_dict().items()}
-        if epoch - best[1] >= policy.patience:
-            break
-    network.load_state_dict(state)
-    return Trained(network.eval(), prior, losses)
+    run = _Run(data, policy, attend, rows=rows, validate=validate)
+    run.resume()
+    while not run.is_over():
+        run.epoch()
+    return Trained(run.result(), run.prior, run.progress.losses)
 
 
 class _Run:
     """One training run over one data set."""
 
-    def __init__(self, data: DataSet, targets: Targets, policy: TrainingPolicy) -> None:
-        self.targets = targets
-        self._data, self._policy = data, policy
-        self._edges = edges_hours(data.spec)
-        self._augment = Augment(policy.seed, modality_dropout=policy.modality_dropout)
-
-    def epochs(self, network: Network, averaged: AveragedModel, rows: Rows) -> Iterator[float]:
-        """Train epoch by epoch; yield the mean loss of each."""
-        policy = self._policy
-        optimizer = torch.optim.AdamW(_groups(network, policy.weight_decay), policy.learning_rate)
-        steps = len(batches(rows, policy.batch))
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            policy.learning_rate,
-            total_steps=policy.epochs * steps,
-            pct_start=policy.warm_up,
+    def __init__(
+        self, data: DataSet, policy: TrainingPolicy, attend: Attend, *, rows: Rows, validate: Rows
+    ) -> None:
+        self._policy, self._attend, self._team = policy, attend, attend.team
+        self._rows, self._validate = rows, validate
+        device = open_device(policy.device, attend.team.place)
+        self._batches = open_batches(data, rows, policy, device)
+        self.prior = class_prior(self._batches.targets.fault[rows], len(data.spec.faults))
+        self._precision = open_precision(policy.precision, device)
+        self._lesson = new_lesson(data, policy, self.prior, device)
+        self._mean = RunningMean(self._lesson.network, policy.averaging)
+        self._optimizer = make_optimizer(self._lesson, policy)
+        self._gradients = Gradients(
+            self._lesson, self._precision, self._team, micro=policy.micro_batch or policy.batch
         )
-        order = np.random.default_rng(policy.seed)
-        for _ in range(policy.epochs):
-            network.train()
-            total = 0.0
-            for part in batches(order.permutation(rows), policy.batch):
-                arrays, truth = self.load(part)
-                optimizer.zero_grad(set_to_none=True)
-                loss = total_loss(network, network(self._augment(arrays)), truth, policy=policy)
-                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it open
-                nn.utils.clip_grad_norm_(network.parameters(), policy.clip)
-                optimizer.step()
-                schedule.step()
-                averaged.update_parameters(network)
-                total += loss.item() * len(part)
-            yield total / len(rows)
+        self._steps = len(self._batches.order(rows, 0, self._team.size))
+        self._ladle = Ladle(policy.soup)
+        self.progress = Progress()
+        self._checkpoint = None
+        if attend.checkpoint is not None:
+            sides = {"rows": rows, "validate": validate}
+            made_of = run_of(data, self._batches.targets, asdict(policy), sides)
+            team = f'{{"processes": {self._team.size}}}'
+            self._checkpoint = Checkpoint(attend.checkpoint, {**made_of, "team": team})
 
-    def held_out(self, model: AveragedModel, rows: Rows) -> float:
-        """Return the mean fault loss in nats on held-out windows, nothing hidden."""
-        model.eval()
-        log_prior = model.module.get_buffer("log_prior")
-        total = 0.0
-        with torch.inference_mode():
-            for part in batches(rows, _HELD_OUT_BATCH):
-                arrays, truth = self.load(part)
-                answer: Answer = model(arrays)
-                logits = log_prior + answer.evidence
-                total += functional.cross_entropy(logits, truth.fault, reduction="sum").item()
-        return total / len(rows)
+    def is_over(self) -> bool:
+        """Return whether the last epoch is done, or patience is."""
+        at = self.progress
+        waited = at.epoch - 1 - at.best[0][1] if at.best else 0
+        return at.epoch >= self._policy.epochs or waited >= self._policy.patience
 
-    def load(self, rows: Rows) -> tuple[dict[str, Tensor], Truth]:
-        """Return the arrays and targets of these rows as tensors."""
-        arrays = {name: torch.from_numpy(array) for name, array in self._data.batch(rows).items()}
-        hours = self.targets.hours[rows]
-        known = np.isfinite(hours)
-        truth = Truth(
-            torch.from_numpy(self.targets.fault[rows]),
-            torch.from_numpy(self.targets.product[rows]),
-            torch.from_numpy(bin_of(np.where(known, hours, 0.0), self._edges)),
-            torch.from_numpy(self.targets.failed[rows]),
-            torch.from_numpy(known.astype(np.float32)),
-            torch.from_numpy(self.targets.gauges[rows]),
-        )
-        return arrays, truth
+    def epoch(self) -> None:
+        """Train what is left of an epoch, look at the validation windows, keep what it came to."""
+        at, policy = self.progress, self._policy
+        self._lesson.train()
+        if policy.norm_epochs is not None and at.epoch >= policy.norm_epochs:
+            hold_norms(self._lesson)
+        order = self._batches.order(self._rows, at.epoch, self._team.size)
+        for part in order[at.step :]:
+            loss = self._step(part[self._team.rank :: self._team.size])
+            at.total, at.step = at.total + loss * len(part), at.step + 1
+            if at.step % _SAVE_STEPS == 0:
+                self._keep()
+        self._team.even(self._lesson.network)
+        self._team.even(self._mean.network)
+        loss, held = at.total / sum(map(len, order)), self._loss_of(self._mean.network)
+        at.losses.append((loss, held))
+        self._ladle.taste(at.best, held, at.epoch, network=self._mean.network)
+        at.epoch, at.step, at.total = at.epoch + 1, 0, 0.0
+        self._keep()
+        said = f"loss {loss:.4f}, held out {held:.4f}"
+        self._attend.tell(f"epoch {at.epoch}/{policy.epochs}: {said}")
+        self._show(loss=loss, held=held)
+
+    def _step(self, part: Rows) -> float:
+        """Take one step with these windows; return the loss of the whole team's batch."""
+        at, policy = self.progress, self._policy
+        number = at.epoch * self._steps + at.step
+        seed = seed_of(policy.seed, number, self._team.rank)
+        arrays, truth = self._batches.load_changed(part, seed)
+        asked = torch.tensor([float(self._attend.stop())], dtype=torch.float64)
+        *counts, stops = self._team.total(torch.cat([truth.counts(), asked]))
+        if stops > 0:
+            self._interrupt()
+        rate = set_rate(self._optimizer, policy, step=number, steps=policy.epochs * self._steps)
+        batch = (arrays, truth.to(self._batches.device), torch.stack(counts))
+        *terms, loss = self._gradients.leave(batch, seed, self._attend.tell).tolist()
+        self._gradients.apply(self._optimizer, policy.clip)
+        self._mean.update(self._lesson.network, number)
+        self._show(loss=loss, rate=rate, terms=dict(zip(TERMS, terms, strict=True)))
+        return float(loss)
+
+    def _loss_of(self, network: nn.Module) -> float:
+        """Return the mean fault loss in nats on validation windows, nothing hidden."""
+        device = self._batches.device
+        log_prior = torch.from_numpy(np.log(self.prior)).float().to(device)
+        total = torch.zeros(2, dtype=torch.float64)
+        mine = self._validate[self._team.rank :: self._team.size]
+        with torch.inference_mode(), self._precision():
+            for part in batches(mine, _HELD_OUT_BATCH):
+                arrays, truth = self._batches.load(part)
+                logits = log_prior + network.eval()(arrays).evidence.float()
+                loss = functional.cross_entropy(logits, truth.fault.to(device), reduction="sum")
+                total += torch.tensor([loss.item(), len(part)], dtype=torch.float64)
+        summed, count = self._team.total(total).tolist()
+        return float(summed / count)
+
+    def result(self) -> Network:
+        """Return the best weights there are in a network on the CPU."""
+        network = Network(self._lesson.network.spec, self.prior)
+        best = self._ladle.poured(self.progress.best, self._tasted)
+        network.load_state_dict({name: tensor.cpu() for name, tensor in best.items()})
+        return network.eval()
+
+    def _tasted(self, state: State) -> float:
+        self._mean.network.load_state_dict(state)
+        return self._loss_of(self._mean.network)
+
+    def resume(self) -> None:
+        """Go on where the checkpoint stands."""
+        found = self._checkpoint.read() if self._checkpoint else None
+        if found is None:
+            return
+        self.progress, tensors = found
+        self._lesson.load_state_dict(under("lesson.", tensors))
+        self._mean.network.load_state_dict(under("mean.", tensors))
+        fill_optimizer(self._optimizer, tensors)
+        self._gradients.micro = self.progress.micro
+        if self.progress.scale:
+            self._gradients.scaler.load_state_dict(self.progress.scale)
+        self._ladle.fill(under("kept.", tensors), self._mean.network)
+        at = self.progress
+        self._attend.tell(f"going on after epoch {at.epoch}, step {at.step} of {self._steps}")
+
+    def _keep(self) -> None:
+        if self._checkpoint is None or self._team.rank:
+            return
+        self.progress.micro = self._gradients.micro
+        self.progress.scale = dict(self._gradients.scaler.state_dict())
+        tensors: dict[str, Tensor] = {
+            **over("lesson.", self._lesson),
+            **over("mean.", self._mean.network),
+            **over("kept.", self._ladle.tensors()),
+            **optimizer_tensors(self._optimizer),
+        }
+        self._checkpoint.write(self.progress, tensors)
+
+    def _interrupt(self) -> None:
+        self._keep()
+        at = self.progress
+        where = f"stopped after epoch {at.epoch}, step {at.step} of {self._steps}"
+        if self._checkpoint is None:
+            raise Interrupted(f"{where}; nothing was kept, since no checkpoint was asked for")
+        raise Interrupted(f"{where}; the same command goes on from {self._checkpoint.folder}")
+
+    def _show(
+        self,
+        *,
+        loss: float,
+        rate: float = 0.0,
+        terms: dict[str, float] | None = None,
+        held: float | None = None,
+    ) -> None:
+        at, epochs = self.progress, self._policy.epochs
+        here = {"epoch": at.epoch, "epochs": epochs, "step": at.step, "steps": self._steps}
+        for watch in self._attend.watch:
+            watch(Moment(**here, loss=loss, rate=rate, terms=terms or {}, held=held))
 
 
-def total_loss(network: Network, answer: Answer, truth: Truth, *, policy: TrainingPolicy) -> Tensor:
-    """Return the weighted sum of all losses (learning.md 4.5).
-
-    Faults: cross entropy on prior + evidence (logit adjustment), for the fused answer and, with a
-    smaller weight, for each modality alone.
-    """
-    log_prior = network.get_buffer("log_prior")
-
-    def fault(evidence: Tensor) -> Tensor:
-        logits = log_prior + evidence
-        return functional.cross_entropy(logits, truth.fault, label_smoothing=policy.smoothing)
-
-    alone = torch.stack([fault(answer.modal[:, m]) for m in range(answer.modal.shape[1])])
-    loss = fault(answer.evidence) + policy.auxiliary * alone.mean()
-    loss = loss + policy.aligning * answer.loss
-    loss = loss + policy.hazard * hazard_loss(answer.hazard, truth.bins, truth.failed, truth.known)
-    if bool((truth.product >= 0).any()):
-        seen = functional.cross_entropy(answer.product, truth.product, ignore_index=-1)
-        loss = loss + policy.product * seen
-    if bool((shown := ~torch.isnan(truth.gauges)).any()):
-        loss = loss + policy.gauges * (answer.gauges - truth.gauges)[shown].square().mean()
-    return loss
+def new_lesson(
+    data: DataSet, policy: TrainingPolicy, prior: NDArray[np.float64], device: torch.device
+) -> Lesson:
+    """Return a network drawn from the policy's seed, with its losses, on its devices."""
+    torch.manual_seed(policy.seed)
+    dropout = data.spec.dropout if policy.dropout is None else policy.dropout
+    spec = replace(data.spec, fusion=policy.fusion, dropout=dropout)
+    even = np.full(len(prior), 1.0 / len(prior))
+    network = Network(spec, prior if policy.balance == "prior" else even)
+    place_encoders(network, policy, device)
+    return Lesson(network, policy, even / prior if policy.balance == "weights" else None)
 
 
-def class_prior(faults: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    """Return each class's share, one window added to each so that none is impossible."""
-    counts = np.bincount(faults, minlength=classes) + 1.0
-    prior: NDArray[np.float64] = counts / counts.sum()
-    return prior
-
-
-def batches(rows: Rows, size: int) -> list[Rows]:
-    """Return the rows in parts of `size`; a last part of one row joins the one before, since
-    batch norm learns nothing from one."""
-    parts = [rows[at : at + size] for at in range(0, len(rows), size)]
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [np.concatenate(parts[-2:])]
-    return parts
-
-
-def _groups(network: Network, decay: float) -> list[dict[str, object]]:
-    """Return parameter groups: only weights of two or more dimensions decay."""
-    weights = [p for p in network.parameters() if p.dim() > 1]
-    others = [p for p in network.parameters() if p.dim() <= 1]
-    return [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+def seed_of(*numbers: int) -> int:
+    """Return the seed that follows from these numbers."""
+    drawn = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    return int(drawn[0] >> np.uint64(1))
