@@ -24,6 +24,7 @@ from mmindustry.daemon.registry import RegistryWatch, read_registry
 from mmindustry.domain import Sensor
 from mmindustry.errors import Fenced
 from mmindustry.features.part import Guard
+from mmindustry.fusion.allowance import Allowance
 from mmindustry.fusion.bundle import bundle_folder, check_window_length, read_bundle
 from mmindustry.fusion.predictor import FusionPredictor, open_predictor
 from mmindustry.pipeline import Outside, Pipeline, Verbs
@@ -175,7 +176,7 @@ def _open_mind(life: Life, database: Database) -> _Mind:
     folder = bundle_folder(fusion.bundle)
     also = [Path(known.uri) for known in list_bundles(database) if Path(known.uri).is_dir()]
     others = [path for path in also if path.resolve() != folder.resolve()]
-    predictor = open_predictor(folder, fusion, also=others)
+    predictor = open_predictor(folder, fusion, also=others, allowance=_allowance(life))
     bundles = [read_bundle(path) for path in (folder, *others)]
     kitchens = {bundle.id: Kitchen.of(bundle) for bundle in bundles}
     for bundle in bundles:
@@ -184,6 +185,19 @@ def _open_mind(life: Life, database: Database) -> _Mind:
     thresholds = {bundle.id: bundle.manifest.thresholds for bundle in bundles}
     rules = Rules(life.settings.alerting, lambda bundle: thresholds.get(bundle, {}))
     return _Mind(predictor=predictor, kitchens=kitchens, rules=rules)
+
+
+def _allowance(life: Life) -> Allowance | None:
+    """Return what keeps explanations within their share of the time; None where there are none."""
+    fusion = life.settings.fusion
+    if not fusion.explain_share:
+        return None
+    counter = life.metrics.explanations_total
+
+    def count(outcome: str, number: int) -> None:
+        counter.labels(outcome=outcome).inc(number)
+
+    return Allowance(fusion, life.clock.monotonic, count)
 
 
 def _recorder(life: Life, database: Database, patience: Patience, bundle: str) -> SqlRecorder:

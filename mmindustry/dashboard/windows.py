@@ -14,13 +14,14 @@ from sqlalchemy import Connection
 from mmindustry.dashboard.desk import IdempotencyKey, Visit, Visitor
 from mmindustry.dashboard.forms import Said
 from mmindustry.dashboard.shown import show_alarm
+from mmindustry.dashboard.why import show_why
 from mmindustry.dashboard.words import Words
 from mmindustry.domain import Label, WindowKey
 from mmindustry.store.operators import write_label
 from mmindustry.store.queries.alarms import window_alarms
 from mmindustry.store.queries.detail import WindowDetail, read_window
 from mmindustry.store.queries.models import LabelRow, list_labels
-from mmindustry.store.queries.plant import read_names
+from mmindustry.store.queries.plant import read_asset, read_names
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.queries.surroundings import window_entries, window_late, window_states
 from mmindustry.store.queries.windows import neighbours
@@ -60,6 +61,8 @@ def window_page(visit: Visitor, window_id: str) -> HTMLResponse:
         states = window_states(connection, window)
         late = window_late(connection, window)
         names = read_names(connection, visit.scope, of_assets=[window.asset])
+        known = read_asset(connection, visit.scope, window.asset)
+    why = next((j.why for j in window.judgements if j.why), None)
     return visit.page(
         "window.html",
         window=window,
@@ -78,6 +81,7 @@ def window_page(visit: Visitor, window_id: str) -> HTMLResponse:
         states=states,
         late=late,
         names=names,
+        why=show_why(why, window, entries, known.card if known else None) if why else None,
     )
 
 

@@ -69,6 +69,22 @@ def dct_matrix(recipe: Recipe) -> Array:
     return np.ascontiguousarray(rows, np.float32)
 
 
+def mel_edges_hz(recipe: Recipe, groups: int) -> NDArray[np.float64]:
+    """Return the edges in Hz of the mel bands taken together in `groups`, shape (groups + 1,).
+
+    Slaney's scale: straight to 1 kHz, then 27 steps to each factor of 6.4.
+
+    >>> mel_edges_hz(Recipe(), 8).round().astype(int)[[0, -1]].tolist()
+    [0, 8000]
+    """
+    knee = 15.0  # mel at 1 kHz
+    top = knee + 27.0 * np.log(recipe.rate_hz / 2000.0) / np.log(6.4)
+    mel = np.linspace(0.0, top, groups + 1)
+    straight = mel * (1000.0 / knee)
+    bent = 1000.0 * np.exp((mel - knee) * (np.log(6.4) / 27.0))
+    return np.where(mel < knee, straight, bent)
+
+
 def mel_power(samples: Array, recipe: Recipe, basis: Basis) -> Array:
     """Return the mel power of one stretch of sound, one frame a hop, zero-padded at both ends.
 

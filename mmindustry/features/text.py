@@ -78,6 +78,7 @@ _DIGITS = re.compile(r"\d")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _WORD_SLOTS = 4
 """Of four id slots one at most goes to words, the rest to n-grams."""
+_PIECE = 2
 _LONGEST = 512
 """Characters of an entry that are looked at; more could fill no further id."""
 
@@ -122,6 +123,21 @@ def words(text: str) -> list[str]:
         for part in ([token] if token in LEXICON else token.split("/"))
         for word in _DIGITS.sub("0", LEXICON.get(part, part)).split()
     ]
+
+
+def pieces(text: str) -> list[tuple[int, int]]:
+    """Return where the words of a raw line stand, (first character, end) each.
+
+    Chinese is not cut into words: two characters a piece.
+
+    >>> pieces("REPL brg 轴承异响")
+    [(0, 4), (5, 8), (9, 11), (11, 13)]
+    """
+    found: list[tuple[int, int]] = []
+    for token in _TOKEN.finditer(text[:_LONGEST]):
+        size = _PIECE if _CHINESE.match(token[0]) else len(token[0])
+        found += [(k, min(k + size, token.end())) for k in range(*token.span(), size)]
+    return found
 
 
 def token_ids(text: str, recipe: Recipe) -> tuple[int, ...]:

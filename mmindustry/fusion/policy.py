@@ -21,6 +21,12 @@ class FusionPolicy:
     batch: int = 32
     """Most windows in one run of the network, 1..1024."""
 
+    explain_share: float = 0.1
+    """Share of the time that may go into explaining flagged windows, 0..0.5; 0 = none is."""
+    explain_runs: int = 256
+    """Extra runs of the network in one step, 1..10000: the first window to pass it is the last
+    explained there."""
+
     def __post_init__(self) -> None:
         """Refuse what no predictor can be opened with."""
         if not _DEVICE.fullmatch(self.device):
@@ -35,3 +41,10 @@ class FusionPolicy:
             raise ValueError("runtime onnx serves on CPU only; CUDA needs runtime torch or auto")
         if self.device == "cpu" and self.precision == "half":
             raise ValueError("precision half needs a CUDA device; on cpu give single or auto")
+        self._check_explaining()
+
+    def _check_explaining(self) -> None:
+        if not 0 <= self.explain_share <= 0.5:
+            raise ValueError(f"explain_share is {self.explain_share}; it must lie in 0..0.5")
+        if not 1 <= self.explain_runs <= 10_000:
+            raise ValueError(f"explain_runs is {self.explain_runs}; it must lie in 1..10000")

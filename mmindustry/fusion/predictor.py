@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.domain import Failed, Features
+from mmindustry.domain import Failed, Features, Prediction
 from mmindustry.errors import BundleError, ConfigError, MissingExtra
+from mmindustry.fusion.allowance import Allowance
 from mmindustry.fusion.bundle import WEIGHTS, Bundle, read_bundle
 from mmindustry.fusion.engine import Engine, Judged
 from mmindustry.fusion.judge import Judge
@@ -31,10 +32,12 @@ def open_predictor(
     *,
     also: Iterable[Path] = (),
     nvidia: Callable[[], bool] = nvidia_present,
+    allowance: Allowance | None = None,
 ) -> "FusionPredictor":
     """Return the predictor for the bundle in `folder`, and for others that serve beside it.
 
-    Windows whose `bundle` is empty go to the first. On CPU torch is not imported.
+    Windows whose `bundle` is empty go to the first. On CPU torch is not imported. Flagged windows
+    are explained where there is an `allowance`.
 
     Raises:
         BundleError: A bundle is damaged or does not fit.
@@ -48,7 +51,8 @@ def open_predictor(
     for path in (folder, *also):
         bundle = read_bundle(path)
         engines[bundle.id] = Engine(Judge(bundle.manifest), open_runtime(bundle, policy, device))
-    return FusionPredictor(engines, default=next(iter(engines)), batch=policy.batch)
+    default = next(iter(engines))
+    return FusionPredictor(engines, default=default, batch=policy.batch, allowance=allowance)
 
 
 def choose_device(policy: FusionPolicy, nvidia: Callable[[], bool]) -> str:
@@ -81,8 +85,16 @@ def open_runtime(bundle: Bundle, policy: FusionPolicy, device: str) -> Runtime:
 class FusionPredictor:
     """Predicts in batches, together over assets, grouped by bundle."""
 
-    def __init__(self, engines: Mapping[str, Engine], *, default: str, batch: int) -> None:
+    def __init__(
+        self,
+        engines: Mapping[str, Engine],
+        *,
+        default: str,
+        batch: int,
+        allowance: Allowance | None = None,
+    ) -> None:
         self._engines = engines
+        self._allowance = allowance
         self._default = default
         self._batch = batch
 
@@ -107,6 +119,7 @@ class FusionPredictor:
                 groups.setdefault(item.bundle or self._default, []).append((at, item))
         for bundle, group in groups.items():
             answers.update(self._group(bundle, group))
+            answers.update(self._explained(bundle, group, answers))
         return [answers[at] for at in range(len(features))]
 
     def embed(self, features: Sequence[Features]) -> NDArray[np.float32]:
@@ -142,6 +155,21 @@ class FusionPredictor:
         places = iter(at for at, _ in fitting)
         answers.update(zip(places, self._judged(engine, [f for _, f in fitting]), strict=True))
         return answers
+
+    def _explained(
+        self, bundle: str, group: list[Item], answers: Mapping[int, Judged]
+    ) -> dict[int, Judged]:
+        """Return the predictions that there was time to explain."""
+        engine = self._engines.get(bundle)
+        if self._allowance is None or engine is None:
+            return {}
+        judged = [
+            (at, item, said) for at, item in group if isinstance(said := answers[at], Prediction)
+        ]
+        try:
+            return {**self._allowance.explain(judged, engine.judge, engine.runtime.run)}
+        except DeviceMemory:
+            return {}  # the answers stand; there is no room to ask why
 
     def _judged(self, engine: Engine, items: list[Features]) -> list[Judged]:
         found: list[Judged] = []

@@ -16,6 +16,7 @@ PRIORITIES = ("high", "medium", "low")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 STEP_OUTCOMES = ("done", "idle", "fenced", "failed")
 PREDICTION_OUTCOMES = ("predicted", "failed")
+EXPLANATION_OUTCOMES = ("explained", "skipped")
 PROFILE_OUTCOMES = ("learned", "refused", "busy", "failed")
 _LAGS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 300, 3600, 86400)
 _WORK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -93,6 +94,11 @@ class Metrics:
         )
         self.predictions_total = self._counter(
             "predictions_total", "Windows judged, by outcome.", "bundle", "outcome"
+        )
+        self.explanations_total = self._counter(
+            "explanations_total",
+            "Flagged windows explained, and skipped for want of time.",
+            "outcome",
         )
         self.model_info = self._gauge("model_info", "Always 1; the bundles loaded.", "name")
         self.profiles_learned_total = self._counter(
@@ -178,10 +184,13 @@ class Metrics:
             self.alarms_annunciated_total.labels(priority=priority)
         for level in LOG_LEVELS:
             self.log_messages_total.labels(level=level)
-        for outcome in STEP_OUTCOMES:
-            self.steps_total.labels(outcome=outcome)
-        for outcome in PROFILE_OUTCOMES:
-            self.profiles_learned_total.labels(outcome=outcome)
+        for counter, outcomes in (
+            (self.steps_total, STEP_OUTCOMES),
+            (self.explanations_total, EXPLANATION_OUTCOMES),
+            (self.profiles_learned_total, PROFILE_OUTCOMES),
+        ):
+            for outcome in outcomes:
+                counter.labels(outcome=outcome)
 
     def _declared(self, name: str, kind: str, text: str, labels: tuple[str, ...]) -> str:
         full = f"mmindustry_{name}"
