@@ -17,6 +17,7 @@ from mmindustry.features.policy import FeaturePolicy
 from mmindustry.features.sound import Samples, decode
 from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis, cepstra, log_mel, normalise
+from mmindustry.features.speeds import speed_orders
 
 _JOIN_SECONDS = 0.05
 _SHORTEST_SECONDS = 0.25
@@ -176,6 +177,8 @@ def _arrays(
     where = orders.lines(ear.card, ear.speed_rpm)
     amplitude = orders.over_floor(np.sqrt(power[:, : power.shape[1] // 2]))  # to rate / 4
     energies, known = orders.order_energies(envelope, amplitude, where, recipe)
+    if recipe.speeds:
+        arrays["audio_speeds"][:] = speed_orders(envelope, amplitude, ear.card, recipe)
     arrays["audio_orders"][used], arrays["audio_orders_known"][:] = energies, known
     arrays["audio_envelope"][used] = orders.band_energies(envelope, recipe)
     arrays["audio_level"][used] = levels(batch, power, recipe)

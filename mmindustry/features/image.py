@@ -21,6 +21,7 @@ from mmindustry.features.picture import (
 )
 from mmindustry.features.policy import FeaturePolicy
 from mmindustry.features.spec import BASELINE, Recipe
+from mmindustry.features.speeds import dial
 
 _UNIT = np.float32(1.0 / 255.0)
 _ENOUGH_FROZEN = 2
@@ -174,4 +175,17 @@ def _crop(
         if part is not None:
             np.multiply(fit(part, size, size).transpose(2, 0, 1)[::-1], _UNIT, out=crops[slot])
             mask[slot] = 1.0
-    return {"image_regions": crops, "image_regions_mask": mask}
+    return {"image_regions": crops, "image_regions_mask": mask, **_dial(shots, recipe, context)}
+
+
+def _dial(
+    shots: Sequence[_Shot], recipe: Recipe, context: Context
+) -> dict[str, NDArray[np.float32]]:
+    """Return how the newest usable frame shows the tachometer, where the recipe asks for it."""
+    if not recipe.speeds:
+        return {}
+    shown = dial(shots[-1].decoded, context.card, recipe) if shots else None
+    known = np.array([shown is not None], np.float32)
+    if shown is None:
+        shown = np.zeros((recipe.speeds, 3 * recipe.dial_rings), np.float32)
+    return {"image_dial": shown, "image_dial_known": known}

@@ -82,6 +82,13 @@ class Recipe:
     """Upper end of that band; below half the sample rate."""
     order_tolerance: float = 0.025
     """Half width of the search around a fault order, as a share of its frequency."""
+    speeds: int = 0
+    """Shaft speeds that orders are looked up at where nobody tells the speed, in `audio_speeds`,
+    and places on the tachometer's dial, in `image_dial`; 0 = no such arrays."""
+    speed_low_rpm: float = 420.0
+    """The lowest of these speeds, above 0; the others follow in even ratios."""
+    speed_high_rpm: float = 2_100.0
+    """The highest of these speeds."""
     silent_dbfs: float = -80.0
     """Sound below this level, hum of the mains left out, is a silent microphone."""
     clipped_ratio: float = 0.005
@@ -95,6 +102,16 @@ class Recipe:
     """Names of the card's regions that are cropped from the newest frame (R)."""
     region_size: int = 64
     """Crop width and height in pixels."""
+    dial_region: str = "tacho"
+    """Name of the card's region that bounds the tachometer's dial, its axis in the middle."""
+    dial_rings: int = 6
+    """Radii a place on the dial is looked at."""
+    dial_from_degrees: float = 135.0
+    """Where the dial's scale begins, clockwise from the right (135 = lower left)."""
+    dial_sweep_degrees: float = 270.0
+    """How far its scale reaches, clockwise."""
+    dial_full_rpm: float = 2_500.0
+    """What stands at the scale's end; it begins at 0."""
     black_level: float = 0.03
     """A frame whose mean is below this, with little contrast, is black (0..1)."""
     white_level: float = 0.97
@@ -119,6 +136,8 @@ class Recipe:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 0 < self.win <= self.n_fft:
             raise ValueError(f"win is {self.win}; it must lie in 1..n_fft ({self.n_fft})")
+        if self.speeds < 0 or not 0 < self.speed_low_rpm < self.speed_high_rpm:
+            raise ValueError("speeds >= 0 and 0 < speed_low_rpm < speed_high_rpm must hold")
         if self.segment_samples % self.hop:
             raise ValueError(f"segment_samples must be a multiple of hop ({self.hop})")
         if not 0 < self.carrier_low_hz < self.carrier_high_hz < self.rate_hz / 2:
@@ -162,11 +181,13 @@ class Recipe:
         }
         if self.mfcc:
             shapes["audio_mfcc"] = ((a, self.mfcc, self.mel_frames), "float32")
+        if self.speeds:
+            shapes["audio_speeds"] = ((self.speeds, len(ORDERS)), "float32")
         return shapes
 
     def _image(self) -> Shapes:
         i, s, r = self.frames, self.frame_size, len(self.regions)
-        return {
+        shapes: Shapes = {
             "image_frames": ((i, 3, s, s), "float32"),
             "image_delta": ((i, 1, s, s), "float32"),
             "image_regions": ((r, 3, self.region_size, self.region_size), "float32"),
@@ -174,6 +195,10 @@ class Recipe:
             "image_mask": ((i,), "float32"),
             "image_offset": ((i,), "float32"),
         }
+        if self.speeds:
+            shapes["image_dial"] = ((self.speeds, 3 * self.dial_rings), "float32")
+            shapes["image_dial_known"] = ((1,), "float32")
+        return shapes
 
     def _text(self) -> Shapes:
         t = self.entries

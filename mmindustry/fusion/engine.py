@@ -11,7 +11,7 @@ from mmindustry.domain import Failed, Features, Prediction
 from mmindustry.fusion.explain import coalitions, shapley
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.runtime import DeviceMemory, Raw, Runtime
-from mmindustry.fusion.spec import HEALTHY, INPUTS
+from mmindustry.fusion.spec import HEALTHY
 
 Judged = Prediction | Failed
 _JUDGED = ("present", "quality", "image_regions_mask")
@@ -23,8 +23,9 @@ class Engine:
     def __init__(self, judge: Judge, runtime: Runtime) -> None:
         self.judge = judge
         self.runtime = runtime
-        shapes = judge.manifest.spec.recipe.shapes()
-        self._shapes = {name: shapes[name] for name in INPUTS}
+        spec = judge.manifest.spec
+        shapes = spec.recipe.shapes()
+        self._shapes = {name: shapes[name] for name in spec.inputs}
         self._buffers: dict[str, NDArray[Any]] = {}
 
     def misfit(self, item: Features) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mmindustry.fusion.network import Network, Positional
-from mmindustry.fusion.spec import INPUTS, OUTPUTS, NetworkSpec
+from mmindustry.fusion.spec import OUTPUTS, NetworkSpec
 
 OPSET = 18
 """ONNX operator set of every exported model."""
@@ -20,15 +20,15 @@ def blank_arrays(spec: NetworkSpec, batch: int) -> dict[str, torch.Tensor]:
     shapes = spec.recipe.shapes()
     return {
         name: torch.from_numpy(np.ones((batch, *shapes[name][0]), shapes[name][1]))
-        for name in INPUTS
+        for name in spec.inputs
     }
 
 
 def export_onnx(network: Network) -> bytes:
     """Return the network in evaluation mode as an ONNX model, batch axis free.
 
-    Batch norms are folded by the exporter; inputs and outputs are named as `spec.INPUTS` and
-    `spec.OUTPUTS`.
+    Batch norms are folded by the exporter; inputs and outputs are named as the spec's `inputs`
+    and `OUTPUTS`.
     """
     arrays = tuple(blank_arrays(network.spec, 2).values())
     batch = torch.export.Dim("batch", min=1, max=1024)
@@ -40,7 +40,7 @@ def export_onnx(network: Network) -> bytes:
             arrays,
             dynamo=True,
             opset_version=OPSET,
-            input_names=list(INPUTS),
+            input_names=list(network.spec.inputs),
             output_names=list(OUTPUTS),
             dynamic_shapes=(tuple({0: batch} for _ in arrays),),
             verbose=False,

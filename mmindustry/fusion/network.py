@@ -17,7 +17,8 @@ from mmindustry.fusion.fusions import make_fusion
 from mmindustry.fusion.fusions.shape import FusionShape, Heard
 from mmindustry.fusion.heads import FaultHead, HazardHead, ProductHead
 from mmindustry.fusion.items import Encoded, silent
-from mmindustry.fusion.spec import INPUTS, OUTPUTS, NetworkSpec
+from mmindustry.fusion.spec import NetworkSpec
+from mmindustry.fusion.steering import Steering
 
 
 class Answer(NamedTuple):
@@ -30,6 +31,12 @@ class Answer(NamedTuple):
     embeddings: Tensor  # (batch, 3, width): zero where absent
     gauges: Tensor  # (batch, gauges): shares of full scale; training only, not exported
     loss: Tensor  # (): what the fusion asks of training beside the answer; not exported
+    speeds: Tensor  # (2, batch, speeds): see `Steering`; of none without it; not exported
+
+    @property
+    def served(self) -> tuple[Tensor, ...]:
+        """What serving needs, in the order of `spec.OUTPUTS`."""
+        return self.evidence, self.modal, self.hazard, self.product, self.embeddings
 
 
 class Network(nn.Module):
@@ -45,6 +52,7 @@ class Network(nn.Module):
         self.image = ImageEncoder(spec)
         self.audio = AudioEncoder(spec)
         self.text = TextEncoder(spec)
+        self.steering = Steering(spec) if spec.steering else None
         count = len(spec.modalities)
         self.faults = nn.ModuleList(FaultHead(spec) for _ in range(count))
         known = CARD_WIDTH + OPERATING_WIDTH
@@ -70,8 +78,26 @@ class Network(nn.Module):
             arrays: Of the batch, by name.
             alike: (batch, batch) bool, in training: pairs of windows too alike to be contrasted.
         """
+        return self.join(self.encode(arrays), arrays, alike)
+
+    def encode(self, arrays: Mapping[str, Tensor]) -> tuple[Encoded, Encoded, Encoded]:
+        """Return what each encoder says by itself: image, audio, text."""
+        return self.image(arrays), self.audio(arrays), self.text(arrays)
+
+    def join(
+        self,
+        encoded: tuple[Encoded, Encoded, Encoded],
+        arrays: Mapping[str, Tensor],
+        alike: Tensor | None = None,
+    ) -> Answer:
+        """Return the answer from what the encoders said, which costs a fraction of encoding.
+
+        Of `arrays` it reads presence, quality, card, operating point and what steering needs, so
+        controls may pair the picture of one window with the sound of another.
+        """
         present = arrays["present"]  # (batch, 3)
-        encoded = (self.image(arrays), self.audio(arrays), self.text(arrays))
+        sound, speeds = self._steered(encoded[1], arrays)
+        encoded = (encoded[0], sound, encoded[2])
         there = present.unsqueeze(-1) > 0  # (batch, 3, 1)
         embeddings = silent(torch.stack([one.embedding for one in encoded], dim=1), present)
         modal = self._modal(embeddings, there)  # (batch, 3, faults)
@@ -91,7 +117,16 @@ class Network(nn.Module):
         gauges = picture.embedding[:, :0]  # (batch, 0)
         if self.gauges is not None:
             gauges = self.gauges(_read(picture, self.gauge_region, there))
-        return Answer(fused.evidence, modal, hazard, product, embeddings, gauges, fused.loss)
+        return Answer(
+            fused.evidence, modal, hazard, product, embeddings, gauges, fused.loss, speeds
+        )
+
+    def _steered(self, sound: Encoded, arrays: Mapping[str, Tensor]) -> tuple[Encoded, Tensor]:
+        """Return what is heard, read by the speed that the tachometer shows where that is asked."""
+        if self.steering is None:
+            return sound, sound.embedding.new_zeros(2, len(sound.embedding), 0)
+        embedding, speeds = self.steering(sound.embedding, arrays)
+        return sound._replace(embedding=embedding), speeds
 
     def _modal(self, embeddings: Tensor, there: Tensor) -> Tensor:
         log_prior = self.get_buffer("log_prior")
@@ -109,7 +144,7 @@ def _read(picture: Encoded, region: int | None, there: Tensor) -> Tensor:
 
 
 class Positional(nn.Module):
-    """The network with its arrays as arguments in the order of `INPUTS`, for export."""
+    """The network with its arrays as arguments in the order of the spec's inputs, for export."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -117,6 +152,7 @@ class Positional(nn.Module):
 
     @override
     def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
-        """Return what serving needs of the network's answer, in the order of `OUTPUTS`."""
-        answer: Answer = self.network(dict(zip(INPUTS, arrays, strict=True)))
-        return answer[: len(OUTPUTS)]
+        """Return what serving needs of the network's answer, in the order of `spec.OUTPUTS`."""
+        inputs = self.network.spec.inputs
+        answer: Answer = self.network(dict(zip(inputs, arrays, strict=True)))
+        return answer.served

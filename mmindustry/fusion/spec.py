@@ -29,7 +29,10 @@ INPUTS = (
     "present",
     "quality",
 )
-"""The arrays of the recipe that the network reads, in the order of its arguments."""
+"""The arrays that every network reads, in the order of its arguments."""
+
+STEERING_INPUTS = ("audio_speeds", "image_dial", "image_dial_known")
+"""What a network reads besides where it is steered by the speed that the tachometer shows."""
 
 OUTPUTS = ("evidence", "modal", "hazard", "product", "embeddings")
 """What the network answers, in order; `Answer` tells the shapes."""
@@ -56,6 +59,9 @@ class NetworkSpec:
     a lesson that helps it see; nothing is told of it in serving."""
     fusion: str = "late"
     """Name of the fusion module in the registry."""
+    steering: bool = False
+    """Whether sound is read by the speed seen on the tachometer where nobody tells it; the
+    recipe's `speeds` must be above 0."""
     width: int = 64
     """Width of every modality's embedding (D)."""
     text_width: int = 16
@@ -77,6 +83,8 @@ class NetworkSpec:
             raise ValueError(f"products must be different names, {GOOD!r} among them")
         if min(self.width, self.text_width, self.hazard_bins - 1) < 1:
             raise ValueError("width and text_width must be at least 1, hazard_bins at least 2")
+        if self.steering and not self.recipe.speeds:
+            raise ValueError("steering needs a recipe with speeds above 0")
         if any(scale <= 0 for scale in self.gauges.values()):
             raise ValueError("gauges: every full scale must be above 0")
         if not 0 < self.hazard_first_hours < self.hazard_last_hours:
@@ -86,6 +94,11 @@ class NetworkSpec:
     def modalities(self) -> tuple[str, ...]:
         """The modalities in their order: image, audio, text."""
         return MODALITIES
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The arrays this network reads, in the order of its arguments."""
+        return (*INPUTS, *STEERING_INPUTS) if self.steering else INPUTS
 
     def to_json(self) -> dict[str, object]:
         """Return the spec as plain JSON."""

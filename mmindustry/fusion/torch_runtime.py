@@ -10,7 +10,7 @@ from typing_extensions import override
 from mmindustry.errors import ConfigError
 from mmindustry.fusion.network import Answer, Network
 from mmindustry.fusion.runtime import Arrays, DeviceMemory, Raw, Runtime
-from mmindustry.fusion.spec import INPUTS, OUTPUTS, NetworkSpec
+from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.fusion.weights import fill
 
 
@@ -44,6 +44,7 @@ class TorchRuntime(Runtime):
         self._device = torch.device(device)
         self._half = half
         self._network = network.to(self._device).eval()
+        self._inputs = network.spec.inputs
 
     @override
     def run(self, arrays: Arrays) -> Raw:
@@ -53,10 +54,10 @@ class TorchRuntime(Runtime):
             DeviceMemory: The device has too little memory for this batch.
         """
         try:
-            answer = self._answer({name: self._send(arrays[name]) for name in INPUTS})
+            answer = self._answer({name: self._send(arrays[name]) for name in self._inputs})
         except torch.OutOfMemoryError as error:
             raise DeviceMemory(f"{self.name}: {len(arrays['present'])} windows at once") from error
-        return Raw(*(part.float().cpu().numpy() for part in answer[: len(OUTPUTS)]))
+        return Raw(*(part.float().cpu().numpy() for part in answer.served))
 
     def _answer(self, tensors: Mapping[str, torch.Tensor]) -> Answer:
         with (

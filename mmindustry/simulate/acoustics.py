@@ -33,7 +33,8 @@ from mmindustry.simulate.situation import Situation
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """All that sounds are made of for one block. `rng` is new each block, `habit` gives the traits
-    that last; `offset_db` is the difficulty dial."""
+    that last. `offset_db`, `tone_db` and `alike` are the policy's `loudness_offset_db`,
+    `tone_offset_db` and `race_likeness`."""
 
     machine: Machine
     situation: Situation
@@ -42,6 +43,8 @@ class Stage:
     habit: np.random.Generator
     first_impact: float
     offset_db: float
+    tone_db: float = 0.0
+    alike: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,16 @@ def level(stage: Stage, amount: float, low_db: float, high_db: float) -> np.floa
 
 def healthy_sound(stage: Stage) -> Sound:
     """Return what the machine always makes: shaft orders, blades, gear mesh, belt, mains hum."""
-    card, span, levels = stage.machine.card, stage.span, stage.machine.voice.order_levels_db
+    card, span, own_levels = stage.machine.card, stage.span, stage.machine.voice.order_levels_db
+    levels = [level_db + stage.tone_db for level_db in own_levels]
     load_db = 4 * (stage.situation.load_ratio - 0.6)
     sound = from_db(levels[0]) * tone(span.turns)
     sound += from_db(levels[1]) * tone(2 * span.turns, 0.3)
     sound += from_db(levels[2] + load_db) * tone((card.blades or 5) * span.turns, 0.1)
     sound += from_db(levels[3] - 4) * tone((card.belt_ratio or 0.3) * 2 * span.turns, 0.7)
-    sound += from_db(levels[4] - 4) * tone(2 * (card.line_frequency_hz or 50.0) * span.seconds)
+    sound += from_db(stage.machine.voice.order_levels_db[4] - 4) * tone(
+        2 * (card.line_frequency_hz or 50.0) * span.seconds
+    )
     if card.gear_teeth:
         mesh = tone(card.gear_teeth * span.turns, 0.2)
         sound += from_db(levels[5] + load_db) * mesh * (1 + 0.3 * tone(span.turns))
@@ -118,15 +124,22 @@ def _bearing(stage: Stage, amount: float, train: Train) -> FaultSound:
 def bearing_outer(stage: Stage, amount: float) -> FaultSound:
     """Return impacts at the outer race's rate; a slight swing, as a real load zone wanders."""
     orders = ball_pass_orders(stage.machine.card.bearings[0])
-    swing = 0.05 + 0.25 * stage.situation.variant
+    swing = _swing(stage, 0.05, 0.25)
     return _bearing(stage, amount, Train(order=orders["outer"], slip=0.012, swing=swing))
 
 
 def bearing_inner(stage: Stage, amount: float) -> FaultSound:
     """Return impacts at the inner race's rate, swinging with the turn through the load zone."""
     orders = ball_pass_orders(stage.machine.card.bearings[0])
-    swing = 0.3 + 0.5 * stage.situation.variant
+    swing = _swing(stage, 0.3, 0.5)
     return _bearing(stage, amount, Train(order=orders["inner"], slip=0.012, swing=swing))
+
+
+def _swing(stage: Stage, least: float, spread: float) -> float:
+    """Return how deep impacts swing with the turn; a load that turns with the shaft makes an outer
+    race swing too, so `alike` draws both to the same."""
+    own = least + spread * stage.situation.variant
+    return (1 - stage.alike) * own + stage.alike * (0.1 + 0.55 * stage.situation.variant)
 
 
 def imbalance(stage: Stage, amount: float) -> FaultSound:

@@ -175,7 +175,7 @@ class Agenda:
     def _level(self, slot: int) -> tuple[float, float]:
         """Return a slot's operating point; two slots in three keep that of the slot before."""
         rng = generator(self.policy.seed, "load", self.machine.number, slot - slot % 3)
-        return draw_speed(self.machine, rng)
+        return draw_speed(self.machine, rng, self.policy.speed_low_ratio)
 
     def _twins(self, at: float) -> frozenset[Twin]:
         if self.script is not None:

@@ -1,6 +1,6 @@
 """Which story a labelled window tells: its fault and severity, and all that hides or mimics it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,13 +16,12 @@ from mmindustry.simulate.machine import Machine
 from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.simulate.product import PART_KINDS, Part, draw_part
 from mmindustry.simulate.seeds import generator
-from mmindustry.simulate.situation import Situation, draw_speed, draw_twins
+from mmindustry.simulate.situation import Situation, Twin, draw_speed, draw_twins
 
 VISITS_PER_EPISODE = 4
 """Windows taken of one episode, severity rising."""
 
 _HEALTHY_SHARE = 0.25
-_REHEARSED_SHARE = 0.06
 _NO_PART_SHARE = 0.12
 _WATCHED_HOURS = (7 * 24.0, 60 * 24.0)
 
@@ -77,9 +76,11 @@ def draw_case(machine: Machine, visit: int, policy: SimulatePolicy) -> Case:
     severity, share = _progress(story, step, rng)
     fault = HEALTHY if story.mode is None or story.rehearsed else story.mode.name
     true_severity = 0.0 if fault == HEALTHY else severity
-    situation = _situation(machine, story, severity, chance, twin_share=policy.twin_share)
+    situation = _situation(machine, story, severity, chance, policy=policy)
     image_gone, audio_gone = _absences(chance, policy.missing_share)
     camera, microphone = _broken(chance, policy.sensor_fault_share)
+    if generator(policy.seed, "neighbour", machine.number, visit).random() < policy.neighbour_share:
+        situation = replace(situation, twins=situation.twins | {Twin.NEIGHBOUR})
     return Case(
         name=f"{machine.number}-{visit}",
         number=visit,
@@ -108,7 +109,7 @@ def _draw_story(machine: Machine, episode: int, policy: SimulatePolicy) -> _Stor
     if rng.random() >= _HEALTHY_SHARE:
         return _Story(name, mode, False, draw_decay(mode, rng), draw_life_hours(mode, rng), variant)  # noqa: FBT003 - a record's field
     watched = float(rng.uniform(*_WATCHED_HOURS))
-    if rng.random() < _REHEARSED_SHARE:
+    if rng.random() < policy.rehearsed_share:
         return _Story(name, mode, True, draw_decay(mode, rng), watched, variant)  # noqa: FBT003 - a record's field
     return _Story(name, None, False, None, watched, variant)  # noqa: FBT003 - a record's field
 
@@ -130,15 +131,15 @@ def _situation(
     severity: float,
     chance: np.random.Generator,
     *,
-    twin_share: float,
+    policy: SimulatePolicy,
 ) -> Situation:
-    speed_rpm, load_ratio = draw_speed(machine, chance)
+    speed_rpm, load_ratio = draw_speed(machine, chance, policy.speed_low_ratio)
     return Situation(
         fault=story.mode.name if story.mode else HEALTHY,
         severity=severity,
         speed_rpm=speed_rpm,
         load_ratio=load_ratio,
-        twins=draw_twins(chance, twin_share),
+        twins=draw_twins(chance, policy.twin_share),
         loudness_dbfs=machine.microphone.level_dbfs + float(chance.normal(0, 4)),
         tilt_db=float(chance.normal(0, 5)),
         light=float(chance.random()),

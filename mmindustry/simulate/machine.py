@@ -123,6 +123,7 @@ def regions_of(shift: tuple[float, float]) -> dict[str, Box]:
         "gauge": (0.03 + x, 0.03 + y, 0.36, 0.29),
         "floor": (0.37 + x, 0.62 + y, 0.59, 0.35),
         "product": (0.03 + x, 0.55 + y, 0.33, 0.42),
+        "tacho": (18 / 320 + x, 20 / 240 + y, 46 / 320, 46 / 240),
     }
 
 

@@ -91,6 +91,8 @@ class Listener:
             habit=self._stream(0),
             first_impact=self._continuity.impact,
             offset_db=self._policy.loudness_offset_db,
+            tone_db=self._policy.tone_offset_db,
+            alike=self._policy.race_likeness,
         )
 
     def _stream(self, block: int) -> np.random.Generator:

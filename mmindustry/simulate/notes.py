@@ -26,15 +26,21 @@ from mmindustry.simulate.situation import TWIN_ORDER, Situation, Twin
 
 LOOK_BACK_SECONDS = 7 * 86_400.0
 
-_VAGUE_SHARE = 0.25
 _CONTRADICTION_SHARE = 0.03
-_HINT_SHARE = 0.3
 _STALE_SHARE = 0.25
 _OVER_SHARE = 0.15
 _SILENT_SHARE = 0.06
 _FRESH_SHARE = 0.15
 _PERMIT_SECONDS = 3000.0
 _NEW_BOOK_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How people tell of faults: shares of vague notes and of those by somebody who looked."""
+
+    vague: float = 0.25
+    hint: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,12 @@ class Remembered:
 
 
 def history(
-    machine: Machine, situation: Situation, symptom_seconds: float, rng: np.random.Generator
+    machine: Machine,
+    situation: Situation,
+    symptom_seconds: float,
+    rng: np.random.Generator,
+    *,
+    manner: Manner | None = None,
 ) -> list[Remembered]:
     """Return what the logbook holds of the last seven days, oldest first.
 
@@ -59,12 +70,15 @@ def history(
         situation: The truth now.
         symptom_seconds: How long people have been able to notice the fault.
         rng: Randomness.
+        manner: How people tell of faults.
     """
     if rng.random() < _SILENT_SHARE and not situation.rehearsed:
         return []
     workload = float(rng.lognormal(0.0, 0.5))
     count = 1 + int(rng.poisson(4.0 * workload))
-    noted = _symptoms(situation, min(symptom_seconds, LOOK_BACK_SECONDS), rng)[:count]
+    noted = _symptoms(
+        situation, min(symptom_seconds, LOOK_BACK_SECONDS), rng, manner=manner or Manner()
+    )[:count]
     noted += [
         (routine_note(rng), _age_seconds(LOOK_BACK_SECONDS, rng)) for _ in range(count - len(noted))
     ]
@@ -98,14 +112,14 @@ def routine_note(rng: np.random.Generator) -> Note:
     return _note(ROUTINE, "routine", rng)
 
 
-def symptom_note(fault: str, rng: np.random.Generator) -> Note:
+def symptom_note(fault: str, rng: np.random.Generator, manner: Manner | None = None) -> Note:
     """Return what somebody who notices `fault` writes: often vague, at times plainly wrong."""
-    draw = rng.random()
-    if draw < _VAGUE_SHARE:
+    draw, how = rng.random(), manner or Manner()
+    if draw < how.vague:
         return _note(VAGUE, fault, rng)
-    if draw < _VAGUE_SHARE + _CONTRADICTION_SHARE:
+    if draw < how.vague + _CONTRADICTION_SHARE:
         return _note(CONTRADICTION, fault, rng)
-    if draw < _VAGUE_SHARE + _CONTRADICTION_SHARE + _HINT_SHARE:
+    if draw < how.vague + _CONTRADICTION_SHARE + how.hint:
         return _note(HINTS[fault], fault, rng)
     return _note(FAMILIES[FAMILY_OF[fault]], fault, rng)
 
@@ -131,13 +145,16 @@ def twin_notes(situation: Situation, rng: np.random.Generator) -> list[Note]:
 
 
 def _symptoms(
-    situation: Situation, seconds: float, rng: np.random.Generator
+    situation: Situation, seconds: float, rng: np.random.Generator, *, manner: Manner
 ) -> list[tuple[Note, float]]:
     shown = situation.shows(Modality.TEXT)
     if shown <= 0 or seconds <= 0 or situation.rehearsed:
         return []
     count = int(rng.binomial(4, 0.25 + 0.5 * shown))
-    return [(symptom_note(situation.fault, rng), _age_seconds(seconds, rng)) for _ in range(count)]
+    return [
+        (symptom_note(situation.fault, rng, manner), _age_seconds(seconds, rng))
+        for _ in range(count)
+    ]
 
 
 def _rehearsals(situation: Situation, rng: np.random.Generator) -> list[tuple[Note, float]]:

@@ -35,6 +35,23 @@ class SimulatePolicy:
     """Added to each fault's level against its surroundings in dB: the difficulty dial; -30..30."""
     twin_share: float = 0.27
     """How often each benign look-alike is present, whatever the label says; 0..0.9."""
+    neighbour_share: float = 0.0
+    """How often a machine beside is heard that turns at a speed of its own, as an unbalanced or a
+    loose one would sound; 0..0.9."""
+    rehearsed_share: float = 0.06
+    """Share of episodes without a fault in which one is acted under a permit; 0..1."""
+    speed_low_ratio: float = 0.72
+    """Lowest speed of a drive as a share of the nameplate's; 0.3..1."""
+    tone_offset_db: float = 0.0
+    """Added to what a healthy machine's own orders sound like in dB; the lower, the less sound
+    tells of the speed; -40..20."""
+    race_likeness: float = 0.0
+    """How alike impacts of both races swing with the turn: 0 = as in the books, 1 = the same, so
+    that only rate and speed tell them apart; 0..1."""
+    hint_share: float = 0.3
+    """Share of notes about a fault by somebody who looked closely; 0..1."""
+    vague_share: float = 0.25
+    """Share of notes about a fault that say no more than that something is wrong; 0..1."""
     defect_share: float = 0.4
     """Share of parts with a defect; 0..1."""
     defect_ratio: float = 0.15
@@ -97,6 +114,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "routine_entries_per_hour": (0, 3600),
     "loudness_offset_db": (-30, 30),
     "twin_share": (0, 0.9),
+    "neighbour_share": (0, 0.9),
+    "rehearsed_share": (0, 1),
+    "speed_low_ratio": (0.3, 1),
+    "tone_offset_db": (-40, 20),
+    "race_likeness": (0, 1),
+    "hint_share": (0, 1),
+    "vague_share": (0, 1),
     "defect_share": (0, 1),
     "defect_ratio": (0, 1),
     "missing_share": (0, 0.5),

@@ -28,10 +28,12 @@ class Twin(StrEnum):
     """Brakes that squeal like a belt, a floor that shakes the camera."""
     LAMP_TEST = "lamp_test"
     """The warning lamp is lit by the daily test."""
+    NEIGHBOUR = "neighbour"
+    """A machine beside, out of balance or loose, that turns at a speed of its own."""
 
 
-TWIN_ORDER: tuple[Twin, ...] = tuple(Twin)
-"""The order twins are drawn in."""
+TWIN_ORDER: tuple[Twin, ...] = tuple(twin for twin in Twin if twin is not Twin.NEIGHBOUR)
+"""The order twins are drawn in; the neighbour is drawn apart, so that others stay as they were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +75,10 @@ def draw_twins(rng: np.random.Generator, share: float) -> frozenset[Twin]:
     return frozenset(twin for twin, here in zip(TWIN_ORDER, present, strict=True) if here)
 
 
-def draw_speed(machine: Machine, rng: np.random.Generator) -> tuple[float, float]:
-    """Return (speed in rpm, load ratio): a drive of variable speed, load following roughly."""
-    ratio = rng.uniform(0.72, 1.12)
+def draw_speed(machine: Machine, rng: np.random.Generator, low: float) -> tuple[float, float]:
+    """Return (speed in rpm, load ratio): a drive of variable speed, load following roughly;
+    `low` is the least speed as a share of the nameplate's."""
+    ratio = rng.uniform(low, 1.12)
     load = np.clip(ratio**2 * rng.uniform(0.6, 1.0), 0.1, 1.2)
     return float(machine.shaft_rpm * ratio), float(load)
 
@@ -89,4 +92,4 @@ def belt_slip_ratio(situation: Situation) -> float:
 
 def names(twins: frozenset[Twin]) -> Sequence[str]:
     """Return the twins' names in fixed order."""
-    return tuple(twin.value for twin in TWIN_ORDER if twin in twins)
+    return tuple(twin.value for twin in Twin if twin in twins)

@@ -103,6 +103,21 @@ def forklift(stage: Stage) -> Sound:
     return from_db(habit.uniform(-8, 3)) * brakes + from_db(-6) * unit(rumble)
 
 
+def neighbour(stage: Stage) -> Sound:
+    """Return another machine's once-a-turn tone and its noise that beats with it; every second one
+    is loose and sounds at half its turns too. Only the speed tells it from this machine."""
+    span, rng, habit = stage.span, stage.rng, stage.habit
+    turns = np.exp(habit.uniform(*np.log((7.0, 34.0)))) * span.seconds
+    loose, amount = habit.random() < 0.5, habit.random()  # noqa: PLR2004 - every second one
+    beat = turns / 2 if loose else turns
+    noise = band(white(span.frames, rng), rate_hz=span.rate_hz, low_hz=300, high_hz=7600)
+    beating = 1 + np.float32(0.4 + 0.5 * amount) * tone(beat, 0.15) / np.float32(np.sqrt(2))
+    sound = from_db(-3 + 9 * amount) * (tone(turns) + np.float32(0.5) * tone(2 * turns, 0.3))
+    if loose:
+        sound += from_db(-5 + 9 * amount) * (tone(beat, 0.15) + tone(3 * beat, 0.4))
+    return np.asarray(sound + from_db(-6 + 6 * amount) * unit(noise) * beating, np.float32)
+
+
 TWIN_SOUNDS: Mapping[Twin, Callable[[Stage], Sound]] = {
     Twin.STEAM_VENT: steam_vent,
     Twin.WASH_DOWN: wash_down,
@@ -110,5 +125,6 @@ TWIN_SOUNDS: Mapping[Twin, Callable[[Stage], Sound]] = {
     Twin.TRANSFORMER: transformer,
     Twin.KNOCKING: knocking,
     Twin.FORKLIFT: forklift,
+    Twin.NEIGHBOUR: neighbour,
 }
 """Look-alike -> how it sounds; one not listed makes no sound."""

@@ -9,7 +9,7 @@ from mmindustry.simulate.camera import Camera, Picture
 from mmindustry.simulate.cases import Case
 from mmindustry.simulate.machine import Machine
 from mmindustry.simulate.microphone import Listener
-from mmindustry.simulate.notes import Remembered, history
+from mmindustry.simulate.notes import Manner, Remembered, history
 from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.simulate.seeds import generator
 from mmindustry.simulate.wire import Content, Item, chunk_of, frame_of, later, state_of
@@ -78,7 +78,9 @@ class Take:
     def entries(self) -> list[Item]:
         """Return the last seven days of the logbook, oldest first; some dated to the day only."""
         rng = generator(self.policy.seed, "log", self.case.name)
-        lines = history(self.machine, self.case.situation, self.case.symptom_seconds, rng)
+        manner = Manner(vague=self.policy.vague_share, hint=self.policy.hint_share)
+        seconds = self.case.symptom_seconds
+        lines = history(self.machine, self.case.situation, seconds, rng, manner=manner)
         return [self._entry(line, coarse=rng.random() < _COARSE_SHARE) for line in lines]
 
     def _entry(self, line: Remembered, *, coarse: bool) -> Item:

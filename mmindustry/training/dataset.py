@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from mmindustry.domain import Features
 from mmindustry.errors import InputError
-from mmindustry.fusion.spec import INPUTS, NetworkSpec
+from mmindustry.fusion.spec import NetworkSpec
 
 Arrays = dict[str, NDArray[Any]]
 
 _AS_BYTES = ("image_frames", "image_regions")  # 0..1 of 8-bit pictures: nothing is lost
-_AS_HALF = ("audio_logmel", "image_delta")
+_AS_HALF = ("audio_logmel", "image_delta", "audio_speeds", "image_dial")
 _LABELS = "labels.json"
 
 
@@ -67,7 +67,7 @@ class DataSet:
 
     def __init__(self, spec: NetworkSpec, folders: Sequence[Path]) -> None:
         self.spec = spec
-        self._shards = [_Shard(folder) for folder in folders]
+        self._shards = [_Shard(folder, spec.inputs) for folder in folders]
         self._starts = np.cumsum([0, *(len(shard.labels) for shard in self._shards)])
         self.labels = [label for shard in self._shards for label in shard.labels]
         if not self.labels:
@@ -122,7 +122,7 @@ class DataSet:
         shard = np.searchsorted(self._starts, rows, side="right") - 1
         shapes = self.spec.recipe.shapes()
         found: Arrays = {}
-        for name in INPUTS:
+        for name in self.spec.inputs:
             shape, dtype = shapes[name]
             out = np.empty((len(rows), *shape), dtype)
             for at in np.unique(shard):
@@ -153,11 +153,11 @@ class DataSet:
 class _Shard:
     """One folder that `write_shard` made."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, inputs: Sequence[str]) -> None:
         self.folder = folder
         try:
             rows = json.loads((folder / _LABELS).read_text("utf-8"))
-            self.arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in INPUTS}
+            self.arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in inputs}
         except (OSError, ValueError) as error:
             raise InputError(f"{folder}: not a data set ({error}); make it again") from error
         self.labels = [Label(**row) for row in rows]
@@ -173,7 +173,7 @@ def write_shard(
         name: np.lib.format.open_memmap(
             folder / f"{name}.npy", "w+", _stored_type(name, shapes[name][1]), shape=shape
         )
-        for name in INPUTS
+        for name in spec.inputs
         if (shape := (limit, *shapes[name][0]))
     }
     labels = []

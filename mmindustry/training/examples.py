@@ -14,6 +14,7 @@ from mmindustry.features.part import Guard
 from mmindustry.features.spec import BASELINE, Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.spec import HEALTHY, NetworkSpec
+from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.simulate.windows import LabelledWindow, labelled_windows
 from mmindustry.training.baseline import baseline_frame
 from mmindustry.training.dataset import Label, write_shard
@@ -24,11 +25,13 @@ _BASELINE_WINDOWS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One machine's windows to be made: its seed, how many, how long (seconds)."""
+    """One machine's windows to be made: its seed, how many, how long (seconds), in which plant
+    (None = the usual one)."""
 
     seed: int
     visits: int
     length_seconds: float
+    plant: SimulatePolicy | None = None
 
 
 def orders(windows: int, recipe: Recipe, *, machines: int, seed: int) -> list[Order]:
@@ -73,7 +76,13 @@ def simulated_examples(order: Order, recipe: Recipe) -> Iterator[tuple[Features,
     """
     basis, guard = Basis.make(recipe), Guard()
     taken = list(
-        labelled_windows(order.visits, order.seed, length_seconds=order.length_seconds, assets=1)
+        labelled_windows(
+            order.visits,
+            order.seed,
+            length_seconds=order.length_seconds,
+            assets=1,
+            policy=order.plant,
+        )
     )
 
     def build(one: LabelledWindow, context: Context) -> Features | None:

@@ -11,9 +11,10 @@ from typing_extensions import override
 
 from mmindustry.fusion.heads import hazard_loss
 from mmindustry.fusion.network import Answer, Network
+from mmindustry.fusion.steering import SPEED_GAUGE, speed_loss
 from mmindustry.training.policy import TrainingPolicy
 
-TERMS = ("fault", "alone", "aligning", "hazard", "product", "gauges")
+TERMS = ("fault", "alone", "aligning", "hazard", "product", "gauges", "speed")
 """The parts of the loss, in order."""
 
 _WIDEST = 3.0
@@ -73,7 +74,10 @@ class Lesson(nn.Module):
         super().__init__()
         self.network = network
         self._policy = policy
-        fixed = (policy.auxiliary, policy.aligning, policy.hazard, policy.product, policy.gauges)
+        fixed = (
+            *(policy.auxiliary, policy.aligning, policy.hazard),
+            *(policy.product, policy.gauges, policy.speed),
+        )
         home = network.get_buffer("log_prior").device
         weights = torch.tensor((1.0, *fixed), device=home)  # (terms,)
         self.register_buffer("fixed", weights, persistent=False)
@@ -123,6 +127,7 @@ class Lesson(nn.Module):
             lives * truth.known.sum().clamp(min=1.0) / known,
             self._products(answer.product.float(), truth.product) / products,
             _gauges(answer.gauges.float(), truth.gauges) / shown,
+            self._speed(answer.speeds.float(), truth.gauges) / windows,
         )
         return torch.stack(found)
 
@@ -133,6 +138,14 @@ class Lesson(nn.Module):
             logits, truth.fault, label_smoothing=smoothing, reduction="none"
         )
         return (each * self.get_buffer("class_weights")[truth.fault]).sum()
+
+    def _speed(self, speeds: Tensor, gauges: Tensor) -> Tensor:
+        """Return the summed loss of the speed read from the dial; 0 where none steers."""
+        spec = self.network.spec
+        if not spec.steering or SPEED_GAUGE not in spec.gauges:
+            return speeds.sum()  # of none
+        shown = gauges[:, list(spec.gauges).index(SPEED_GAUGE)] * spec.gauges[SPEED_GAUGE]
+        return speed_loss(speeds, shown, spec.recipe)
 
     def _products(self, logits: Tensor, product: Tensor) -> Tensor:
         """Return the summed cross entropy, focal where asked (Lin et al., ICCV 2017)."""

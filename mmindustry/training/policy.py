@@ -121,6 +121,9 @@ class TrainingPolicy:
     least 0; 0 = plain cross entropy."""
     gauges: float = 2.0
     """Weight of the loss on gauge readings, at least 0."""
+    speed: float = 0.5
+    """Weight of the loss on the speed that a steered network reads from the tachometer, at least
+    0."""
     aligning: float = 0.05
     """Weight of the loss that a fusion module has of its own (alignment), at least 0."""
     alike_seconds: float = 1800.0
@@ -148,7 +151,10 @@ class TrainingPolicy:
         if min(self.learning_rate, self.weighting_rate, self.clip, self.step_factor) <= 0:
             raise ValueError("learning_rate, weighting_rate, clip and step_factor must be above 0")
         self._check_shares()
-        weights = (self.auxiliary, self.hazard, self.product, self.gauges, self.aligning)
+        weights = (
+            *(self.auxiliary, self.hazard, self.product),
+            *(self.gauges, self.speed, self.aligning),
+        )
         least_zero = (self.weight_decay, self.product_focus, self.alike_seconds, *weights)
         if min(least_zero) < 0 or min(self.micro_batch, self.norm_epochs or 0) < 0:
             raise ValueError(
