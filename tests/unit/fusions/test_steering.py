@@ -84,7 +84,7 @@ def test_every_weight_learns() -> None:
     answer = network(arrays)
 
     total = answer.evidence.square().sum() + answer.speeds[0].square().sum()
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
 
     assert network.steering is not None
     for name, parameter in network.steering.named_parameters():
