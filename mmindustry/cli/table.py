@@ -28,6 +28,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("gateway", "mmindustry.cli.gateway:gateway", "Take events over HTTP."),
     Entry("handbook", "mmindustry.cli.handbook:app", "Write the generated reference pages."),
     Entry("ledger", "mmindustry.cli.ledger:ledger", "Print what came and what became of it."),
+    Entry("models", "mmindustry.cli.models:app", "List encoders, fusions and presets."),
     Entry("notifier", "mmindustry.cli.run:notifier", "Send alarms to people."),
     Entry("plant", "mmindustry.cli.plant:app", "Import and list the plant's equipment."),
     Entry("profile", "mmindustry.cli.profile:app", "Learn and list what is normal for assets."),

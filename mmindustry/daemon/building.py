@@ -7,7 +7,7 @@ from datetime import datetime
 from mmindustry.domain import Context, DeadLetter, Failed, Features, Window, WindowKey
 from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard, Unreadable
-from mmindustry.features.spec import MEL_BASIS, Recipe
+from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import Bundle
 
@@ -26,7 +26,7 @@ class Kitchen:
     def of(cls, bundle: Bundle) -> "Kitchen":
         """Return what a bundle's features are made with."""
         recipe = bundle.manifest.spec.recipe
-        return cls(recipe, Basis.of(recipe, bundle.arrays[MEL_BASIS]))
+        return cls(recipe, Basis.from_arrays(recipe, bundle.arrays))
 
 
 class Builder:

@@ -13,7 +13,7 @@ from mmindustry.daemon.stop import die_with_parent
 from mmindustry.domain import Profile
 from mmindustry.errors import BundleError, Busy, ConfigError, InputError
 from mmindustry.features.part import Guard
-from mmindustry.features.spec import BASELINE, MEL_BASIS
+from mmindustry.features.spec import BASELINE
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import bundle_folder, read_bundle, read_manifest
 from mmindustry.fusion.predictor import open_predictor
@@ -216,7 +216,7 @@ class Teacher:
             self._makers[bundle] = ProfileMaker(
                 predictor=open_predictor(folder, settings.fusion),
                 recipe=recipe,
-                basis=Basis.of(recipe, content.arrays[MEL_BASIS]),
+                basis=Basis.from_arrays(recipe, content.arrays),
                 policy=settings.profiles,
                 alerting=settings.alerting,
                 guard=Guard(settings.features),

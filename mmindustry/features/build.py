@@ -54,7 +54,7 @@ def build_features(
     parts = {
         "image": image_part(window, context, recipe, guard),
         "audio": audio_part(window, ear, guard),
-        "text": text_part(window, context.entries, recipe),
+        "text": text_part(window, context.entries, recipe, basis.pieces),
     }
     unreadable = [item for part in parts.values() for item in part.unreadable]
     failed = _failed(window, context, parts, unreadable)

@@ -18,6 +18,9 @@ several cameras names each `image_baseline/<source>`."""
 MEL_BASIS = "mel_basis"
 """Name of the mel matrix (mels, n_fft // 2 + 1) in a bundle's arrays."""
 
+VOCABULARY = "vocabulary"
+"""Name of the WordPiece vocabulary, UTF-8 and one piece a line, in a bundle's arrays."""
+
 ORDERS = (
     *(f"{name}_{h}" for name in ("bpfo", "bpfi", "bsf", "ftf") for h in (1, 2, 3)),
     *("shaft_0.5", "shaft_1", "shaft_1.5", "shaft_2", "shaft_3"),
@@ -127,6 +130,12 @@ class Recipe:
     """Ids below this are words (1..word_ids - 1), 0 is padding."""
     ngram_ids: int = 8_192
     """Ids for character n-grams, above the words."""
+    words: int = 0
+    """Words in order an entry in `text_words`; 0 = no such array."""
+    word_rows: int = 16_384
+    """Ids of the words in order: hashed to 1..word_rows - 1, 0 is padding."""
+    pieces: int = 0
+    """WordPiece ids an entry in `text_pieces`, start and end among them; 0 = no such array."""
 
     def __post_init__(self) -> None:
         """Refuse a recipe that can't be followed."""
@@ -144,6 +153,13 @@ class Recipe:
             raise ValueError("0 < carrier_low_hz < carrier_high_hz < rate_hz / 2 must hold")
         if not self.window_lengths or min(self.window_lengths) <= 0:
             raise ValueError("window_lengths needs at least one length above 0 s")
+        self._check_options()
+
+    def _check_options(self) -> None:
+        if min(self.mfcc, self.words, self.pieces) < 0 or self.word_rows < 2:  # noqa: PLR2004
+            raise ValueError("mfcc, words and pieces must be at least 0, word_rows at least 2")
+        if self.pieces in (1, 2):
+            raise ValueError("pieces must be 0 or at least 3: start, a piece, end")
 
     @property
     def segment_seconds(self) -> float:
@@ -202,12 +218,17 @@ class Recipe:
 
     def _text(self) -> Shapes:
         t = self.entries
-        return {
+        shapes: Shapes = {
             "text_ids": ((t, self.tokens), "int32"),
             "text_mask": ((t,), "float32"),
             "text_age": ((t,), "float32"),
             "text_meta": ((t, TEXT_META_WIDTH), "float32"),
         }
+        if self.words:
+            shapes["text_words"] = ((t, self.words), "int32")
+        if self.pieces:
+            shapes["text_pieces"] = ((t, self.pieces), "int32")
+        return shapes
 
     def to_json(self) -> dict[str, object]:
         """Return the recipe as plain JSON, tuples as lists."""

@@ -4,15 +4,18 @@ The mel matrix is made by librosa once, when a bundle is trained, and travels in
 that serving never imports librosa.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 from mmindustry.errors import BundleError
-from mmindustry.features.spec import Recipe
+from mmindustry.features.spec import MEL_BASIS, VOCABULARY, Recipe
+from mmindustry.features.wordpiece import WordPiece, read_vocabulary, vocabulary_array
 
 Array = NDArray[np.float32]
 
@@ -22,19 +25,21 @@ _BLOCK = 64
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the recipe's spectra are made with: mel (mels, bins), padded window (n_fft,),
-    orthonormal DCT-II (mfcc, mels)."""
+    """What a recipe is followed with: mel (mels, bins), padded window (n_fft,), orthonormal
+    DCT-II (mfcc, mels), and the vocabulary where the recipe asks for word pieces."""
 
     mel: Array
     window: Array
     dct: Array
+    pieces: WordPiece | None = None
 
     @classmethod
-    def of(cls, recipe: Recipe, mel: Array) -> "Basis":
-        """Return the basis around a bundle's mel matrix.
+    def of(cls, recipe: Recipe, mel: Array, vocabulary: Sequence[str] = ()) -> "Basis":
+        """Return the basis around a bundle's mel matrix and vocabulary.
 
         Raises:
-            BundleError: The matrix has another shape than the recipe says.
+            BundleError: The matrix has another shape than the recipe says, or the vocabulary it
+                asks for is missing.
         """
         wanted = (recipe.mels, recipe.n_fft // 2 + 1)
         if mel.shape != wanted:
@@ -42,15 +47,38 @@ class Basis:
         left = (recipe.n_fft - recipe.win) // 2
         window = np.zeros(recipe.n_fft, np.float32)
         window[left : left + recipe.win] = hann(recipe.win)
-        return cls(np.ascontiguousarray(mel, np.float32), window, dct_matrix(recipe))
+        if recipe.pieces and not vocabulary:
+            raise BundleError("the recipe asks for word pieces, and there is no vocabulary")
+        pieces = WordPiece(vocabulary) if recipe.pieces else None
+        return cls(np.ascontiguousarray(mel, np.float32), window, dct_matrix(recipe), pieces)
 
     @classmethod
-    def make(cls, recipe: Recipe) -> "Basis":
+    def from_arrays(cls, recipe: Recipe, arrays: Mapping[str, NDArray[Any]]) -> "Basis":
+        """Return the basis that a bundle's arrays hold.
+
+        Raises:
+            BundleError: The mel matrix or the vocabulary is missing or does not fit.
+        """
+        if MEL_BASIS not in arrays:
+            raise BundleError(f"arrays: {MEL_BASIS} is missing")
+        held = arrays.get(VOCABULARY)
+        vocabulary = read_vocabulary(held.tobytes()) if held is not None else ()
+        return cls.of(recipe, arrays[MEL_BASIS], vocabulary)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a bundle must hold so that `from_arrays` gives this basis again."""
+        arrays: dict[str, NDArray[Any]] = {MEL_BASIS: self.mel}
+        if self.pieces is not None:
+            arrays[VOCABULARY] = vocabulary_array(tuple(self.pieces.ids))
+        return arrays
+
+    @classmethod
+    def make(cls, recipe: Recipe, vocabulary: Sequence[str] = ()) -> "Basis":
         """Return the basis with a mel matrix fresh from librosa (training only: a slow import)."""
         from librosa.filters import mel  # noqa: PLC0415 - never on the serving path
 
         matrix = mel(sr=recipe.rate_hz, n_fft=recipe.n_fft, n_mels=recipe.mels)
-        return cls.of(recipe, np.asarray(matrix, np.float32))
+        return cls.of(recipe, np.asarray(matrix, np.float32), vocabulary)
 
 
 @lru_cache(maxsize=8)

@@ -9,9 +9,11 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Protocol
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmindustry.domain import Event, LogEntry, Window
 from mmindustry.features.part import Part
@@ -83,11 +85,21 @@ _LONGEST = 512
 """Characters of an entry that are looked at; more could fill no further id."""
 
 
-def text_part(window: Window, entries: Sequence[Event], recipe: Recipe) -> Part:
+class Pieces(Protocol):
+    """How text becomes WordPiece ids."""
+
+    def encode(self, text: str, slots: int, /) -> tuple[int, ...]:
+        """Return at most `slots` ids."""
+
+
+def text_part(
+    window: Window, entries: Sequence[Event], recipe: Recipe, pieces: Pieces | None = None
+) -> Part:
     """Return the text arrays: the newest entries, newest in the last slot.
 
     `text_age` is log1p of hours since the entry counts; `text_meta` holds the share of id slots
     used, of digits and of Chinese among its characters, and log1p of its coarseness in hours.
+    `text_words` and `text_pieces` are there where the recipe asks for them.
     """
     newest = [entry for entry in entries if isinstance(entry.content, LogEntry)][-recipe.entries :]
     ids = np.zeros((recipe.entries, recipe.tokens), np.int32)
@@ -107,7 +119,45 @@ def text_part(window: Window, entries: Sequence[Event], recipe: Recipe) -> Part:
         meta[slot] = _meta(written, len(found), recipe)
     present = bool(mask.any())
     arrays = {"text_ids": ids, "text_mask": mask, "text_age": age, "text_meta": meta}
+    arrays |= _in_order(newest, mask, recipe, pieces)
     return Part(arrays=arrays, present=present, quality=1.0 if present else 0.0)
+
+
+def _in_order(
+    newest: Sequence[Event], mask: NDArray[np.float32], recipe: Recipe, pieces: Pieces | None
+) -> dict[str, NDArray[np.int32]]:
+    """Return words and pieces in order, each where the recipe asks for it."""
+    arrays: dict[str, NDArray[np.int32]] = {}
+    if recipe.words:
+        arrays["text_words"] = np.zeros((recipe.entries, recipe.words), np.int32)
+    if recipe.pieces and pieces is not None:
+        arrays["text_pieces"] = np.zeros((recipe.entries, recipe.pieces), np.int32)
+    for slot in np.flatnonzero(mask) if arrays else ():
+        entry = newest[int(slot) - recipe.entries].content
+        text = entry.text[:_LONGEST] if isinstance(entry, LogEntry) else ""
+        if recipe.words:
+            found = word_sequence(text, recipe.words, recipe.word_rows)
+            arrays["text_words"][slot, : len(found)] = found
+        if recipe.pieces and pieces is not None:
+            found = pieces.encode(text, recipe.pieces)
+            arrays["text_pieces"][slot, : len(found)] = found
+    return arrays
+
+
+@lru_cache(maxsize=2_048)
+def word_sequence(text: str, slots: int, rows: int) -> tuple[int, ...]:
+    """Return the ids of the first `slots` words in order; a Chinese run counts by characters."""
+    cut = [part for word in words(text) for part in (word if _CHINESE.match(word) else (word,))]
+    return tuple(word_row(word, rows) for word in cut[:slots])
+
+
+def word_row(word: str, rows: int) -> int:
+    """Return the id of a word in order: 1..rows - 1.
+
+    >>> word_row("bearing", 16_384) == word_row("bearing", 16_384)
+    True
+    """
+    return _bucket(word, 1, rows - 1)
 
 
 def words(text: str) -> list[str]:

@@ -34,7 +34,7 @@ def export_onnx(network: Network) -> bytes:
     batch = torch.export.Dim("batch", min=1, max=1024)
     was_training = network.training
     network.eval()
-    with _quiet():
+    with quiet_exporter():
         program = torch.onnx.export(
             Positional(network),
             arrays,
@@ -53,7 +53,7 @@ def export_onnx(network: Network) -> bytes:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Hold back the exporter's remarks (torchvision is not installed, axis names are shared)."""
     log = logging.getLogger("torch.onnx")
     level = log.level

@@ -33,6 +33,20 @@ class FaultHead(nn.Module):
         return evidence
 
 
+class NoHead(nn.Module):
+    """The head of a modality that has no encoder: no evidence."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self._classes = len(spec.faults)
+
+    @override
+    def forward(self, embedding: Tensor, log_prior: Tensor) -> Tensor:
+        """Return zeros (batch, classes)."""
+        del log_prior
+        return embedding.new_zeros((embedding.shape[0], self._classes))
+
+
 class HazardHead(nn.Module):
     """Logits of the discrete hazard in each time bin; all that is said of time comes from them."""
 

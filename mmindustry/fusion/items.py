@@ -26,6 +26,7 @@ class Encoded(NamedTuple):
     embedding: Tensor  # (batch, width)
     items: Items
     regions: Tensor | None = None  # (batch, regions, region width): close-ups, of pictures only
+    features: Tensor | None = None  # (batch, wide): mean over items before any projection
 
 
 def silent(values: Tensor, mask: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ class Judge:
         self.manifest = manifest
         spec = manifest.spec
         self.prior = np.array([manifest.prior[fault] for fault in spec.faults])
+        self._heard = np.array(manifest.spec.heard)
         self._edges = hazard.edges_hours(spec)
         regions = spec.recipe.regions
         self._product = regions.index("product") if "product" in regions else None
@@ -30,9 +31,13 @@ class Judge:
         self._level = sets.level if sets else None
 
     def temperatures(self, present: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return the temperature of each window's presence pattern, shape (batch,)."""
+        """Return the temperature of each window's presence pattern, shape (batch,).
+
+        Modalities that the network has no encoder for count as absent.
+        """
         calibration = self.manifest.calibration
-        return np.array([calibration.temperature(tuple(row)) for row in present.tolist()])
+        patterns = (present & self._heard).tolist()
+        return np.array([calibration.temperature(tuple(row)) for row in patterns])
 
     def faults(self, raw: Raw, present: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return calibrated fault probabilities (batch, faults)."""
@@ -40,7 +45,7 @@ class Judge:
 
     def predictions(self, features: list[Features], arrays: Arrays, raw: Raw) -> list[Prediction]:
         """Return one prediction a window; raw answers must be finite."""
-        present = arrays["present"] > 0
+        present = (arrays["present"] > 0) & self._heard
         probabilities = self.faults(raw, present)
         curve = hazard.survival(raw.hazard)
         risks = hazard.risk(curve, self._edges)
@@ -124,7 +129,7 @@ class Judge:
     def _products(self, raw: Raw, arrays: Arrays) -> list[dict[str, float]]:
         products = self.manifest.spec.products
         likely = self.products(raw)
-        seen = arrays["present"][:, 0] > 0
+        seen = (arrays["present"][:, 0] > 0) & self._heard[0]
         if self._product is not None:
             seen = seen & (arrays["image_regions_mask"][:, self._product] > 0)
         return [

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from mmindustry.features.spec import CARD_WIDTH, OPERATING_WIDTH
-from mmindustry.fusion.encoders.audio import AudioEncoder
-from mmindustry.fusion.encoders.image import REGION_WIDTH, ImageEncoder
-from mmindustry.fusion.encoders.text import TextEncoder
+from mmindustry.fusion.encoders import encoder_parts, make_encoder
+from mmindustry.fusion.encoders.image import REGION_WIDTH
+from mmindustry.fusion.encoders.shape import Encoder
 from mmindustry.fusion.fusions import make_fusion
 from mmindustry.fusion.fusions.shape import FusionShape, Heard
-from mmindustry.fusion.heads import FaultHead, HazardHead, ProductHead
+from mmindustry.fusion.heads import FaultHead, HazardHead, NoHead, ProductHead
 from mmindustry.fusion.items import Encoded, silent
 from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.fusion.steering import Steering
@@ -49,17 +49,15 @@ class Network(nn.Module):
     def __init__(self, spec: NetworkSpec, prior: Sequence[float] | NDArray[np.float64]) -> None:
         super().__init__()
         self.spec = spec
-        self.image = ImageEncoder(spec)
-        self.audio = AudioEncoder(spec)
-        self.text = TextEncoder(spec)
+        self.image = make_encoder("image", spec.encoder("image"), spec)
+        self.audio = make_encoder("audio", spec.encoder("audio"), spec)
+        self.text = make_encoder("text", spec.encoder("text"), spec)
         self.steering = Steering(spec) if spec.steering else None
-        count = len(spec.modalities)
-        self.faults = nn.ModuleList(FaultHead(spec) for _ in range(count))
-        known = CARD_WIDTH + OPERATING_WIDTH
-        shape = FusionShape(count, spec.width, len(spec.faults), spec.dropout, known)
-        self.fusion = make_fusion(spec.fusion, shape)
+        self.heard = [at for at, there in enumerate(spec.heard) if there]
+        self.faults = nn.ModuleList(FaultHead(spec) if at else NoHead(spec) for at in spec.heard)
+        self.fusion = make_fusion(spec.fusion, self._fusion_shape())
         self.hazard = HazardHead(spec)
-        regions = spec.recipe.regions
+        regions = spec.recipe.regions if spec.heard[0] else ()
         self.product_region = regions.index("product") if "product" in regions else None
         self.product = ProductHead(
             spec, spec.width if self.product_region is None else REGION_WIDTH
@@ -69,6 +67,26 @@ class Network(nn.Module):
         self.gauges = nn.Linear(gauge_width, len(spec.gauges)) if spec.gauges else None
         log_prior = torch.log(torch.as_tensor(np.asarray(prior), dtype=torch.float32))
         self.register_buffer("log_prior", log_prior)  # (faults,)
+
+    def _fusion_shape(self) -> FusionShape:
+        spec, encoders = self.spec, (self.image, self.audio, self.text)
+        return FusionShape(
+            len(self.heard),
+            spec.width,
+            len(spec.faults),
+            spec.dropout,
+            CARD_WIDTH + OPERATING_WIDTH,
+            tuple(encoders[at].feature_width for at in self.heard),
+        )
+
+    def encoders(self) -> dict[str, Encoder]:
+        """Return the encoders by `modality.name`, each part of joined ones."""
+        named = zip(self.spec.modalities, (self.image, self.audio, self.text), strict=True)
+        return {
+            part: encoder
+            for modality, whole in named
+            for part, encoder in encoder_parts(modality, self.spec.encoder(modality), whole).items()
+        }
 
     @override
     def forward(self, arrays: Mapping[str, Tensor], alike: Tensor | None = None) -> Answer:
@@ -95,20 +113,21 @@ class Network(nn.Module):
         Of `arrays` it reads presence, quality, card, operating point and what steering needs, so
         controls may pair the picture of one window with the sound of another.
         """
-        present = arrays["present"]  # (batch, 3)
+        present = self._present(arrays["present"])  # (batch, 3)
         sound, speeds = self._steered(encoded[1], arrays)
         encoded = (encoded[0], sound, encoded[2])
         there = present.unsqueeze(-1) > 0  # (batch, 3, 1)
         embeddings = silent(torch.stack([one.embedding for one in encoded], dim=1), present)
         modal = self._modal(embeddings, there)  # (batch, 3, faults)
         heard = Heard(
-            embeddings,
-            modal,
-            present,
-            arrays["quality"],
-            tuple(one.items for one in encoded),
+            self._heard(embeddings),
+            self._heard(modal),
+            self._heard(present),
+            self._heard(arrays["quality"]),
+            tuple(encoded[at].items for at in self.heard),
             torch.cat([arrays["card"], arrays["operating"]], dim=-1),
             alike,
+            tuple(encoded[at].features for at in self.heard),
         )
         fused = self.fusion(heard)
         picture = encoded[0]
@@ -127,6 +146,22 @@ class Network(nn.Module):
             return sound, sound.embedding.new_zeros(2, len(sound.embedding), 0)
         embedding, speeds = self.steering(sound.embedding, arrays)
         return sound._replace(embedding=embedding), speeds
+
+    def _present(self, present: Tensor) -> Tensor:
+        """Return presence (batch, 3), 0 for modalities that have no encoder."""
+        if len(self.heard) == len(self.spec.modalities):
+            return present
+        columns = [
+            present[:, at] if at in self.heard else torch.zeros_like(present[:, at])
+            for at in range(len(self.spec.modalities))
+        ]
+        return torch.stack(columns, dim=1)
+
+    def _heard(self, values: Tensor) -> Tensor:
+        """Return the columns of modalities that have an encoder, (batch, heard, ...)."""
+        if len(self.heard) == len(self.spec.modalities):
+            return values
+        return torch.stack([values[:, at] for at in self.heard], dim=1)
 
     def _modal(self, embeddings: Tensor, there: Tensor) -> Tensor:
         log_prior = self.get_buffer("log_prior")

@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from mmindustry.errors import BundleError
 from mmindustry.fusion.runtime import Arrays, Raw, Runtime
-from mmindustry.fusion.spec import INPUTS, OUTPUTS, STEERING_INPUTS
+from mmindustry.fusion.spec import ARRAYS, OUTPUTS
 
 
 class OnnxRuntime(Runtime):
@@ -27,9 +27,9 @@ class OnnxRuntime(Runtime):
             model, options, providers=["CPUExecutionProvider"]
         )
         found = {entry.name for entry in self._session.get_inputs()}
-        if unknown := sorted(found.difference(INPUTS, STEERING_INPUTS)):
+        if unknown := sorted(found.difference(ARRAYS)):
             raise BundleError(f"model.onnx asks for unknown arrays {unknown}")
-        self._inputs = tuple(name for name in (*INPUTS, *STEERING_INPUTS) if name in found)
+        self._inputs = tuple(name for name in ARRAYS if name in found)
 
     @override
     def run(self, arrays: Arrays) -> Raw:

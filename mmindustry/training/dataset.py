@@ -67,7 +67,7 @@ class DataSet:
 
     def __init__(self, spec: NetworkSpec, folders: Sequence[Path]) -> None:
         self.spec = spec
-        self._shards = [_Shard(folder, spec.inputs) for folder in folders]
+        self._shards = [_Shard(folder, spec) for folder in folders]
         self._starts = np.cumsum([0, *(len(shard.labels) for shard in self._shards)])
         self.labels = [label for shard in self._shards for label in shard.labels]
         if not self.labels:
@@ -122,7 +122,7 @@ class DataSet:
         shard = np.searchsorted(self._starts, rows, side="right") - 1
         shapes = self.spec.recipe.shapes()
         found: Arrays = {}
-        for name in self.spec.inputs:
+        for name in self.spec.arrays:
             shape, dtype = shapes[name]
             out = np.empty((len(rows), *shape), dtype)
             for at in np.unique(shard):
@@ -153,14 +153,17 @@ class DataSet:
 class _Shard:
     """One folder that `write_shard` made."""
 
-    def __init__(self, folder: Path, inputs: Sequence[str]) -> None:
+    def __init__(self, folder: Path, spec: NetworkSpec) -> None:
         self.folder = folder
         try:
             rows = json.loads((folder / _LABELS).read_text("utf-8"))
-            self.arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in inputs}
+            self.arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in spec.arrays}
         except (OSError, ValueError) as error:
             raise InputError(f"{folder}: not a data set ({error}); make it again") from error
         self.labels = [Label(**row) for row in rows]
+        shapes = spec.recipe.shapes()
+        if odd := [n for n in spec.arrays if self.arrays[n].shape[1:] != shapes[n][0]]:
+            raise InputError(f"{folder}: made by another recipe ({', '.join(odd)}); make it again")
 
 
 def write_shard(
@@ -173,7 +176,7 @@ def write_shard(
         name: np.lib.format.open_memmap(
             folder / f"{name}.npy", "w+", _stored_type(name, shapes[name][1]), shape=shape
         )
-        for name in spec.inputs
+        for name in spec.arrays
         if (shape := (limit, *shapes[name][0]))
     }
     labels = []

@@ -9,21 +9,24 @@ from typing_extensions import override
 
 from mmindustry.features.spec import CARD_WIDTH, LEVEL_WIDTH, OPERATING_WIDTH, ORDERS
 from mmindustry.fusion.encoders.layers import Film, ItemPool, Projection, Separable
+from mmindustry.fusion.encoders.shape import Encoder
 from mmindustry.fusion.items import Encoded, Items
+from mmindustry.fusion.pretrained import Found, fill_from
 from mmindustry.fusion.spec import NetworkSpec
 
 _CHANNELS = (16, 32, 48, 64)
 
 
-class AudioEncoder(nn.Module):
+class AudioEncoder(Encoder):
     """A small separable CNN that keeps the frequency axis, beside what physics already names.
 
     Order energies (BPFO and its kin, from geometry and speed) carry what a network can't learn
     from a few hundred windows (learning.md 0.2); card and operating point steer by FiLM.
     """
 
-    def __init__(self, spec: NetworkSpec) -> None:
-        super().__init__()
+    def __init__(self, spec: NetworkSpec, sizes: Mapping[str, int]) -> None:
+        del sizes
+        super().__init__(spec.width)
         width, recipe = spec.width, spec.recipe
         self.stem = nn.Sequential(
             nn.Conv2d(1, _CHANNELS[0], 3, 2, 1, bias=False), nn.BatchNorm2d(_CHANNELS[0]), nn.ReLU()
@@ -53,6 +56,11 @@ class AudioEncoder(nn.Module):
         pooled = self.pool(items, arrays["audio_mask"], arrays["audio_offset"])  # (batch, width)
         segments = Items(items, arrays["audio_mask"], arrays["audio_offset"])
         return Encoded(self.film(pooled, known), segments)
+
+    @override
+    def adopt(self, found: Found) -> None:
+        """Fill it from a bundle's weights."""
+        fill_from(self, found.opened(), part="audio.")
 
     def _tone(self, logmel: Tensor) -> Tensor:
         batch, items = logmel.shape[:2]

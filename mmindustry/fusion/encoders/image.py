@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from mmindustry.fusion.encoders.layers import ItemPool, Projection, Separable
+from mmindustry.fusion.encoders.shape import Encoder
 from mmindustry.fusion.items import Encoded, Items
+from mmindustry.fusion.pretrained import Found, fill_from
 from mmindustry.fusion.spec import NetworkSpec
 
 _FRAME_CHANNELS = (24, 32, 48)
@@ -16,7 +18,7 @@ _GRID = 16  # channels kept on the grid before it is flattened
 REGION_WIDTH = 48
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(Encoder):
     """Whole frames with their change against the asset's baseline, and close-ups of regions.
 
     Positions matter (a puddle lies below, a needle points somewhere), so grids are flattened, not
@@ -25,8 +27,11 @@ class ImageEncoder(nn.Module):
     picture is brought to mean 0 and spread 1 first, so that day and night look alike.
     """
 
-    def __init__(self, spec: NetworkSpec) -> None:
-        super().__init__()
+    def __init__(
+        self, spec: NetworkSpec, sizes: Mapping[str, int], pool: nn.Module | None = None
+    ) -> None:
+        del sizes
+        super().__init__(spec.width)
         recipe, width = spec.recipe, spec.width
         first, second, third = _FRAME_CHANNELS
         self.frames = nn.Sequential(
@@ -50,7 +55,7 @@ class ImageEncoder(nn.Module):
         self.reading = nn.Parameter(torch.randn(len(recipe.regions), seen, REGION_WIDTH))
         nn.init.normal_(self.reading, std=seen**-0.5)
         self.region_norm = nn.Sequential(nn.GELU(), nn.LayerNorm(REGION_WIDTH))
-        self.pool = ItemPool(width)
+        self.pool = ItemPool(width) if pool is None else pool
         regions = len(recipe.regions)
         self.join = nn.Sequential(
             Projection(width + regions * (REGION_WIDTH + 1), width),
@@ -68,6 +73,11 @@ class ImageEncoder(nn.Module):
         joined: Tensor = self.join(torch.cat([pooled, regions.flatten(1), mask], dim=-1))
         frames = Items(items, arrays["image_mask"], arrays["image_offset"])
         return Encoded(joined, frames, regions)
+
+    @override
+    def adopt(self, found: Found) -> None:
+        """Fill it from a bundle's weights."""
+        fill_from(self, found.opened(), part="image.")
 
     def _frames(self, frames: Tensor, delta: Tensor) -> Tensor:
         batch, items = frames.shape[:2]

@@ -8,25 +8,33 @@ from typing_extensions import override
 
 from mmindustry.features.spec import TEXT_META_WIDTH
 from mmindustry.fusion.encoders.layers import ItemPool, Projection
+from mmindustry.fusion.encoders.shape import Encoder
 from mmindustry.fusion.items import Encoded, Items
+from mmindustry.fusion.pretrained import Found, fill_from
 from mmindustry.fusion.spec import NetworkSpec
 
 
-class TextEncoder(nn.Module):
+class TextEncoder(Encoder):
     """Sum of token embeddings over the square root of their number, beside age and manner.
 
     Works unsegmented (Chinese) and with typos, since n-grams share what words don't; old entries
     count less by attention on their age.
     """
 
-    def __init__(self, spec: NetworkSpec) -> None:
-        super().__init__()
+    def __init__(self, spec: NetworkSpec, sizes: Mapping[str, int]) -> None:
+        del sizes
+        super().__init__(spec.width)
         self.tokens = nn.Embedding(spec.recipe.vocabulary, spec.text_width, padding_idx=0)
         nn.init.normal_(self.tokens.weight, std=0.3)
         with torch.no_grad():
             self.tokens.weight[0].zero_()
         self.entry = Projection(spec.text_width + TEXT_META_WIDTH, spec.width)
         self.pool = ItemPool(spec.width)
+
+    @override
+    def adopt(self, found: Found) -> None:
+        """Fill it from a bundle's weights."""
+        fill_from(self, found.opened(), part="text.")
 
     @override
     def forward(self, arrays: Mapping[str, Tensor]) -> Encoded:

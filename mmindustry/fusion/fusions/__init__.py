@@ -16,6 +16,7 @@ from mmindustry.fusion.fusions.attention import (
     SelfAttentionFusion,
 )
 from mmindustry.fusion.fusions.bilinear import LmfFusion, MfbFusion, MfhFusion, TfnFusion
+from mmindustry.fusion.fusions.classic import FeatureConcat, ReluSum
 from mmindustry.fusion.fusions.concat import ConcatFusion
 from mmindustry.fusion.fusions.early import EarlyFusion
 from mmindustry.fusion.fusions.gates import GmuFusion, GruFusion
@@ -50,12 +51,19 @@ FUSIONS: Mapping[str, Callable[[FusionShape], Fusion]] = MappingProxyType(
 """Name -> module; the first is the default, the second its standing challenger."""
 
 
+CLASSICS: Mapping[str, Callable[[FusionShape], Fusion]] = MappingProxyType(
+    {"feature_concat": FeatureConcat, "relu_sum": ReluSum}
+)
+"""Name -> module of classic systems' own fusions; presets are made with them."""
+
+
 def make_fusion(name: str, shape: FusionShape) -> Fusion:
     """Return a fresh fusion module of that name.
 
     Raises:
         BundleError: The name is not in the registry.
     """
-    if name not in FUSIONS:
-        raise BundleError(f"unknown fusion {name!r}; known are {', '.join(sorted(FUSIONS))}")
-    return FUSIONS[name](shape)
+    known = {**FUSIONS, **CLASSICS}
+    if name not in known:
+        raise BundleError(f"unknown fusion {name!r}; known are {', '.join(sorted(known))}")
+    return known[name](shape)

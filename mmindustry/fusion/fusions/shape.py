@@ -15,13 +15,15 @@ __all__ = ["Fused", "Fusion", "FusionShape", "Heard", "Joint", "pairs_of"]
 @dataclass(frozen=True, slots=True)
 class FusionShape:
     """Number of modalities, width of an embedding, number of fault classes, dropout, width of
-    what is known of the machine."""
+    what is known of the machine, widths of the features before any projection (none = the
+    embedding's)."""
 
     modalities: int
     width: int
     classes: int
     dropout: float
     context: int
+    features: tuple[int, ...] = ()
 
 
 class Heard(NamedTuple):
@@ -34,6 +36,7 @@ class Heard(NamedTuple):
     items: tuple[Items, ...]  # of each modality
     context: Tensor  # (batch, context): card and operating point
     alike: Tensor | None = None  # (batch, batch) bool, training only: too alike to be told apart
+    features: tuple[Tensor | None, ...] = ()  # of each modality (batch, wide): before projection
 
     @property
     def weight(self) -> Tensor:

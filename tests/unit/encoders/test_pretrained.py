@@ -15,7 +15,7 @@ from torch import nn
 from typing_extensions import override
 
 from mmindustry.errors import DependencyDown, InputError, MissingExtra
-from mmindustry.fusion.pretrained import OFFLINE, Access, fill_from, open_weights, read_source
+from mmindustry.fusion.pretrained import OFFLINE, Access, fill_from, find_file, open_weights
 
 TENSORS = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
 
@@ -234,4 +234,4 @@ def test_missing_and_unexpected_names_and_odd_shapes_are_told(tmp_path: Path) ->
 def test_other_files_of_a_source_are_read_as_bytes(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("[PAD]\n")
 
-    assert read_source(f"local:{tmp_path / 'vocab.txt'}")[1] == b"[PAD]\n"
+    assert find_file(f"local:{tmp_path / 'vocab.txt'}").content == b"[PAD]\n"
