@@ -48,6 +48,13 @@ def export_onnx(network: Network) -> bytes:
     network.train(was_training)
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
+    fixed = [
+        one.name
+        for one in program.model_proto.graph.input
+        if not one.type.tensor_type.shape.dim[0].dim_param
+    ]
+    if fixed:  # the exporter falls back to that in silence, as after len(tensor)
+        raise RuntimeError(f"the exported batch axis is fixed in {', '.join(fixed)}")
     content: bytes = program.model_proto.SerializeToString(deterministic=True)
     return content
 

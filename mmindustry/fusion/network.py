@@ -143,7 +143,7 @@ class Network(nn.Module):
     def _steered(self, sound: Encoded, arrays: Mapping[str, Tensor]) -> tuple[Encoded, Tensor]:
         """Return what is heard, read by the speed that the tachometer shows where that is asked."""
         if self.steering is None:
-            return sound, sound.embedding.new_zeros(2, len(sound.embedding), 0)
+            return sound, sound.embedding.new_zeros(2, sound.embedding.shape[0], 0)
         embedding, speeds = self.steering(sound.embedding, arrays)
         return sound._replace(embedding=embedding), speeds
 
