@@ -58,7 +58,8 @@ class Camera:
         stretch, who = int(seconds // VIEW_SECONDS), name or self._name
         lasting = generator(self._policy.seed, "view", self._machine.look, who, stretch)
         rng = generator(self._policy.seed, "frame", self._machine.look, who, round(seconds * 1000))
-        view = draw_view(lasting)
+        beat = generator(self._policy.seed, "beat", self._machine.look, who, stretch)
+        view = draw_view(lasting, float(beat.uniform(0, 2 * np.pi)))
         image, gauges = self._act(situation, lasting, rng, seconds=seconds)
         mask = self._lay(image, part, rng)
         offset = _mount(view, situation, rng)

@@ -14,13 +14,15 @@ class View:
     """A camera's troubles while they last, drawn without a look at the label.
 
     `exposure` multiplies brightness; `warmth` tints; `flicker` 0..0.15 of brightness in rolling
-    bands; `fog` 0..0.3; `dirt`: (x, y, radius) as shares of the width; `person`: left edge as a
-    share of the width, or None; `bump`: offset in pixels; `noise`: grey levels.
+    bands, `beat` radians where these stand at second 0; `fog` 0..0.3; `dirt`: (x, y, radius) as
+    shares of the width; `person`: left edge as a share of the width, or None; `bump`: offset in
+    pixels; `noise`: grey levels.
     """
 
     exposure: float
     warmth: float
     flicker: float
+    beat: float
     fog: float
     dirt: tuple[tuple[float, float, float], ...]
     person: float | None
@@ -28,13 +30,18 @@ class View:
     noise: float
 
 
-def draw_view(rng: np.random.Generator) -> View:
-    """Return the troubles of one stretch of time."""
+def draw_view(rng: np.random.Generator, beat: float) -> View:
+    """Return the troubles of one stretch of time.
+
+    `beat`: where the bands of a flickering lamp stand, radians. It has a draw of its own, since a
+    labelled window begins at second 0 where a live camera has its own time.
+    """
     spots = int(rng.integers(0, 5))
     return View(
         exposure=float(rng.uniform(0.72, 1.22)),
         warmth=float(rng.uniform(-0.07, 0.07)),
         flicker=float(rng.uniform(0, 0.12)) if rng.random() < 0.3 else 0.0,  # noqa: PLR2004
+        beat=beat,
         fog=float(rng.uniform(0.05, 0.22)) if rng.random() < 0.15 else 0.0,  # noqa: PLR2004
         dirt=tuple(
             (float(rng.random()), float(rng.random()), float(rng.uniform(0.004, 0.016)))
@@ -61,7 +68,7 @@ def through(
     colour = np.float32(gain) * np.array([1 - view.warmth, 1, 1 + view.warmth], np.float32)
     lit = image * colour
     if view.flicker:
-        bands = np.sin(np.linspace(0, 9, height) + 40 * seconds)[:, None, None]
+        bands = np.sin(np.linspace(0, 9, height) + 40 * seconds + view.beat)[:, None, None]
         lit *= (1 + view.flicker * bands).astype(np.float32)
     if view.fog:
         lit += np.float32(view.fog) * (np.float32(190) - lit)

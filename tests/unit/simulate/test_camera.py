@@ -212,3 +212,19 @@ def test_a_healthy_scene_draws_no_smoke_whatever_severity_says() -> None:
         camera.see(scene("healthy", 0.0), None, seconds=1).jpeg
         == camera.see(scene("healthy", 0.9), None, seconds=1).jpeg
     )
+
+
+def test_a_lamps_bands_stand_elsewhere_in_every_labelled_window() -> None:
+    camera = Camera(FLEET[0], POLICY)
+    seen = [camera.see(scene(), None, seconds=3.0, name=f"window-{n}").image for n in range(60)]
+    rows = np.log(np.array([image.mean(axis=(1, 2)) for image in seen]) + 1.0)
+    rows -= np.median(rows, axis=0)
+    rows -= rows.mean(axis=1, keepdims=True)
+    wave = np.exp(-1j * np.linspace(0, 9, rows.shape[1]))
+
+    bands = (rows * wave).mean(axis=1)
+
+    flickering = bands[np.abs(bands) > 0.025]
+    assert len(flickering) >= 8
+    together = np.abs((flickering / np.abs(flickering)).mean())
+    assert together < 0.6, "one network would learn where the bands are, not what lies under them"
