@@ -2,9 +2,16 @@
 
 import typer
 
+from mmindustry.cli.evaluate_bundle import bundle
+from mmindustry.cli.evaluate_missing import missing
+
 app = typer.Typer(help="Measure what the models are worth, on simulated and on real data.")
 
 
 @app.callback()
 def evaluate() -> None:
     """Measure what the models are worth, on simulated and on real data."""
+
+
+app.command("bundle")(bundle)
+app.command("missing")(missing)

@@ -24,6 +24,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("demo", "mmindustry.cli.demo:demo", "Show a whole simulated plant here."),
     Entry("dlq", "mmindustry.cli.dlq:app", "List, show and replay dead letters."),
     Entry("doctor", "mmindustry.cli.doctor:doctor", "Check machine, settings and services."),
+    Entry("evaluate", "mmindustry.cli.evaluate:app", "Measure what the models are worth."),
     Entry("feed", "mmindustry.cli.feed:feed", "Play recorded files into the stream."),
     Entry("gateway", "mmindustry.cli.gateway:gateway", "Take events over HTTP."),
     Entry("handbook", "mmindustry.cli.handbook:app", "Write the generated reference pages."),

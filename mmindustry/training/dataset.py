@@ -70,6 +70,7 @@ class DataSet:
         self._shards = [_Shard(folder, spec) for folder in folders]
         self._starts = np.cumsum([0, *(len(shard.labels) for shard in self._shards)])
         self.labels = [label for shard in self._shards for label in shard.labels]
+        self._shown: NDArray[np.float32] | None = None
         if not self.labels:
             raise InputError(f"{', '.join(map(str, folders))}: no labelled window")
 
@@ -130,7 +131,19 @@ class DataSet:
                 stored = self._shards[at].arrays[name][rows[mine] - self._starts[at]]
                 out[mine] = stored / np.float32(255.0) if name in _AS_BYTES else stored
             found[name] = out
+        if self._shown is not None:
+            found["present"] = found["present"] * self._shown
         return found
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each array on disk, one window's; of the first part."""
+        return {name: array.shape[1:] for name, array in self._shards[0].arrays.items()}
+
+    def showing(self, shown: Sequence[bool]) -> "DataSet":
+        """Return the same windows with every modality hidden that is not `shown` (modalities,)."""
+        other = copy(self)
+        other._shown = np.array(shown, np.float32)  # noqa: SLF001 - a copy of this one's own
+        return other
 
     def relabelled(self, labels: Sequence[Label]) -> "DataSet":
         """Return the same windows with other labels, one a window, for controls."""

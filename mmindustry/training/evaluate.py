@@ -20,8 +20,8 @@ from mmindustry.fusion.calibration import (
 from mmindustry.fusion.runtime import Raw, Runtime
 from mmindustry.fusion.spec import HEALTHY, NetworkSpec
 from mmindustry.training.dataset import Arrays, DataSet, Targets
-from mmindustry.training.loop import Rows, batches
 from mmindustry.training.scores import chance_f1, class_f1, concordance, macro_f1
+from mmindustry.training.split import Rows, in_parts
 
 _BATCH = 64
 _SEVERE = 0.75
@@ -57,13 +57,13 @@ def view(runtime: Runtime, data: DataSet, rows: Rows, *, seed: int) -> Views:
     random = np.random.default_rng(seed)
     others = {m: random.permutation(rows) for m in data.spec.modalities}
     seen = []
-    for at, part in enumerate(batches(rows, _BATCH)):
+    for at, part in enumerate(in_parts(rows, _BATCH)):
         arrays = data.batch(part)
         seen.append(arrays["present"] > 0)
         natural.append(runtime.run(arrays))
         for name, present in PATTERNS.items():
             evidence[name].append(runtime.run(_hidden(arrays, present)).evidence)
-        begin = sum(len(earlier) for earlier in batches(rows, _BATCH)[:at])
+        begin = at * _BATCH
         for anchor in data.spec.modalities:
             mixed = _mixed(
                 data,

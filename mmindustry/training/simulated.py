@@ -94,13 +94,7 @@ def train_simulated(run: SimulatedRun, tell: Tell) -> Report:
     torch.set_num_threads(1)
     if run.out.exists():
         raise InputError(f"{run.out}: exists already; give another --out, bundles never change")
-    spec = NetworkSpec(
-        recipe=Recipe(),
-        faults=CLASSES,
-        products=PRODUCT_CLASSES,
-        gauges=dict(_FULL_SCALE),
-        fusion=run.policy.fusion,
-    )
+    spec = simulated_spec(run.policy)
     data = simulated_data(run, spec, tell)
     split = split_by_group(data.targets().group, validate=0.12, test=0.2, seed=run.seed)
     policy = replace(run.policy, seed=run.seed)
@@ -119,6 +113,17 @@ def train_simulated(run: SimulatedRun, tell: Tell) -> Report:
     }
     bundle = write_bundle(run.out, manifest, contents)
     return Report(bundle, run.out, measured.metrics)
+
+
+def simulated_spec(policy: TrainingPolicy) -> NetworkSpec:
+    """Return what a network for the simulated plant is built from."""
+    return NetworkSpec(
+        recipe=Recipe(),
+        faults=CLASSES,
+        products=PRODUCT_CLASSES,
+        gauges=dict(_FULL_SCALE),
+        fusion=policy.fusion,
+    )
 
 
 def simulated_data(run: SimulatedRun, spec: NetworkSpec, tell: Tell) -> DataSet:

@@ -41,3 +41,12 @@ def split_by_group(groups: NDArray[np.str_], *, validate: float, test: float, se
     validates = max(1, round(validate * len(names)))
     sides = (dealt[tests + validates :], dealt[tests : tests + validates], dealt[:tests])
     return Split(*(np.flatnonzero(np.isin(groups, side)) for side in sides))
+
+
+def in_parts(rows: Rows, size: int) -> list[Rows]:
+    """Return the rows in parts of at most `size`, in order.
+
+    >>> [part.tolist() for part in in_parts(np.arange(5), 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    return [rows[at : at + size] for at in range(0, len(rows), size)]

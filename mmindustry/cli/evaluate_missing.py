@@ -1,0 +1,100 @@
+"""`mmindustry evaluate missing`."""
+
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import typer
+
+from mmindustry.errors import InputError, MissingExtra
+
+_QUICK = {"windows": 600, "machines": 15, "train": 300, "epochs": 4}
+_FULL = {"windows": 8_000, "machines": 160, "train": 1_000, "epochs": 10}
+_LEAST_TRAIN = 32
+
+
+def missing(
+    windows: Annotated[int | None, typer.Option(help="Labelled windows in all.")] = None,
+    machines: Annotated[int | None, typer.Option(help="Machines they come from.")] = None,
+    train_windows: Annotated[
+        int | None, typer.Option(help="Windows each of the eight networks learns from.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over them.")] = None,
+    seed: Annotated[int, typer.Option(help="Of machines, windows, split and weights.")] = 7,
+    work: Annotated[
+        Path | None,
+        typer.Option(help="Keep data set and trained cells here, and go on from what stands."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="A small one, in minutes.")] = False,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here, as JSON.")
+    ] = None,
+) -> None:
+    """Compare one network for all presence patterns with a specialist for each.
+
+    Example: mmindustry evaluate missing --work missing --json missing.json
+    """
+    if find_spec("torch") is None:
+        raise MissingExtra("evaluate missing: needs torch; install mmindustry with extra 'torch'")
+    sizes = _QUICK if quick else _FULL
+    learned = train_windows or sizes["train"]
+    if learned < _LEAST_TRAIN:
+        raise InputError(f"--train-windows is {learned}; nothing is learned from less than 32")
+    kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-missing-"))
+    began = perf_counter()
+    plan = {
+        "windows": windows or sizes["windows"],
+        "machines": machines or sizes["machines"],
+        "seed": seed,
+        "workers": workers,
+        "work": kept,
+    }
+    try:
+        found = _compare(plan, learned, epochs or sizes["epochs"])
+    finally:
+        if work is None:
+            shutil.rmtree(kept, ignore_errors=True)
+    _show(found)
+    if json_out is not None:
+        from mmindustry.training.results import result, write_result
+
+        typed = shlex.join(["mmindustry", *sys.argv[1:]])
+        seconds = perf_counter() - began
+        write_result(json_out, result("missing", found, command=typed, seconds=seconds))
+
+
+def _compare(plan: dict[str, Any], learned: int, epochs: int) -> dict[str, Any]:
+    from mmindustry.training.report.missing import MissingRun, compare, recipe
+    from mmindustry.training.simulated import SimulatedRun, simulated_data, simulated_spec
+
+    def tell(message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+    policy = recipe(learned, epochs=epochs, seed=plan["seed"])
+    data = simulated_data(SimulatedRun(**plan), simulated_spec(policy), tell)
+    cells = plan["work"] / "missing"
+    return compare(data, MissingRun(train_windows=learned, policy=policy, cells=cells), tell)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    heads = ("whole", "specialist", "difference", "ece")
+    print(f"{'pattern':18} {'windows':>8} " + " ".join(f"{head:>11}" for head in heads))
+    for name, row in found["patterns"].items():
+        told = " ".join(f"{row[head]:11.3f}" for head in heads)
+        low, high = row["difference_95"]
+        first, last = row["ece_95"]
+        print(
+            f"{name:18} {row['windows']:8d} {told}   difference {low:+.3f}..{high:+.3f}, "
+            f"ece {first:.3f}..{last:.3f}, floor {row['ece_floor']:.3f}"
+            f"{'' if row['passed'] else '   FAILED'}"
+        )
+    print(f"largest_loss: {found['largest_loss']:.4f} (at most {found['limits']['loss']})")
+    print(f"largest_ece: {found['largest_ece']:.4f} (at most {found['limits']['ece']})")
+    print(f"passed: {'yes' if found['passed'] else 'no'}")

@@ -1,0 +1,1 @@
+"""What a bundle is worth, in one report: figures, intervals, controls, drawings."""
