@@ -11,7 +11,7 @@ _DEPTHS = ("", "*/", "*/*/")
 
 
 def find_data(folder: Path, spec: NetworkSpec) -> DataSet:
-    """Return every data set in `folder` or two levels below as one, parts in the order of their names.
+    """Return every data set in `folder`, or up to two levels below, as one, in order of names.
 
     Raises:
         InputError: There is none, or its arrays are of another recipe than the network's.

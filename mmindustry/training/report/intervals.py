@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Rows = NDArray[np.int64]
 Statistic = Callable[[Rows], float]
 
-DRAWS = 400
+DRAWS = 300
 """Resamples behind a 95 % interval."""
 
 

@@ -16,6 +16,7 @@ from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.fusion.predictor import open_runtime
 from mmindustry.fusion.runtime import Runtime
+from mmindustry.training.coverage import coverage_figures
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.evaluate import Views, figures, fused_probabilities, view
 from mmindustry.training.report.faults import calibrated, classified
@@ -67,7 +68,7 @@ def report(bundle: Bundle, data: DataSet, told: Told) -> dict[str, Any]:
         },
         "data": _data(views, told, digest),
         **_Measures(bundle, views).all(),
-        "alarms": _alarms(bundle, views) if told.visits else None,
+        **_served(bundle, data, views, told),
         "cpu_milliseconds_a_window": cost(runtime, data),
     }
 
@@ -102,10 +103,18 @@ def _data(views: Views, told: Told, digest: str) -> dict[str, Any]:
     }
 
 
-def _alarms(bundle: Bundle, views: Views) -> dict[str, object] | None:
-    manifest = bundle.manifest
-    served = fused_probabilities(views, manifest.calibration, Judge(manifest).prior)
-    return visit_alarms(served, views.truth, manifest.spec, manifest.thresholds)
+def _served(bundle: Bundle, data: DataSet, views: Views, told: Told) -> dict[str, Any]:
+    """Return what sets, intervals and alarms are worth under the prior that serves.
+
+    `coverage` is None where the bundle tells no sets, `alarms` where windows are no visits.
+    """
+    manifest, prior = bundle.manifest, Judge(bundle.manifest).prior
+    held = coverage_figures(
+        views, manifest.spec, manifest.calibration, prior=prior, kinds=data.kinds()
+    )
+    served = fused_probabilities(views, manifest.calibration, prior)
+    alarms = visit_alarms(served, views.truth, manifest.spec, manifest.thresholds)
+    return {"coverage": held or None, "alarms": alarms if told.visits else None}
 
 
 class _Measures:
@@ -192,7 +201,7 @@ class _Measures:
     def _life(self) -> dict[str, float]:
         """Return the width of the interval of remaining life, as a factor and in hours."""
         curve = hazard.survival(self._views.natural.hazard)
-        life = hazard.remaining_life_hours(curve, hazard.edges_hours(self._manifest.spec))
+        life = Judge(self._manifest).life_hours(curve)
         return {
             "interval_90_factor": float(np.median(life[:, 2] / np.maximum(life[:, 0], 1e-9))),
             "interval_90_hours": float(np.median(life[:, 2] - life[:, 0])),

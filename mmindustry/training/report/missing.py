@@ -207,15 +207,15 @@ class _Trials:
 def _read(path: Path) -> Cell:
     with np.load(path) as kept:
         temperatures = json.loads(str(kept["temperatures"]))
-        return Cell({n: kept[n].astype(np.float64) for n in temperatures}, temperatures)
+        return Cell({name: kept[name] for name in temperatures}, temperatures)
 
 
 def _write(path: Path, cell: Cell) -> None:
     """Write a cell whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.npz")
-    arrays = {name: likely.astype(np.float32) for name, likely in cell.said.items()}
-    np.savez_compressed(partial, temperatures=json.dumps(dict(cell.temperatures)), **arrays)  # type: ignore[arg-type]  # arrays, all of them
+    temperatures = json.dumps(dict(cell.temperatures))
+    np.savez_compressed(partial, temperatures=temperatures, **cell.said)  # type: ignore[arg-type]  # arrays, all of them
     partial.replace(path)
 
 

@@ -1,0 +1,1 @@
+"""Reports, missing modalities."""

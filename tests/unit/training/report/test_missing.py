@@ -1,0 +1,53 @@
+"""One network for all patterns beside a specialist for each, cell by cell."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmindustry.fusion.calibration import PATTERNS
+from mmindustry.training.dataset import DataSet, write_shard
+from mmindustry.training.report.missing import MissingRun, Pair, compare, recipe
+from tests.noise import noise_spec
+from tests.unit.test_training import labelled
+
+
+def test_the_difference_of_two_networks_is_that_worked_out_by_hand() -> None:
+    truth = np.array([0, 0, 1, 1])
+    right = np.eye(2)[truth] * 0.8 + 0.1
+    half = np.array([[0.9, 0.1]] * 4)
+
+    found = Pair(right, half, truth).figures(np.arange(4))
+
+    # all told `0`: F1 of 2/3 and 0
+    assert found["whole"] == 1.0
+    assert found["specialist"] == pytest.approx(1 / 3)
+    assert found["difference"] == pytest.approx(2 / 3)
+    assert found["ece"] == pytest.approx(0.1)
+    assert found["passed"] is False
+    assert Pair(np.eye(2)[truth], half, truth).figures(np.arange(4))["passed"] is True
+    assert Pair(half, right, truth).figures(np.arange(4))["passed"] is False
+
+
+def test_a_short_training_has_a_short_running_mean() -> None:
+    assert recipe(5_450, epochs=16, seed=1).averaging == pytest.approx(0.995, abs=1e-3)
+    assert recipe(300, epochs=4, seed=1).averaging < 0.7
+
+
+def test_cells_that_stand_are_not_made_again(tmp_path: Path) -> None:
+    examples = sorted(labelled(60), key=lambda one: one[1].group)
+    data = DataSet(noise_spec(), [write_shard(tmp_path / "a", noise_spec(), examples, limit=60)])
+    run = MissingRun(train_windows=24, policy=recipe(24, epochs=1, seed=3), cells=tmp_path / "c")
+    told: list[str] = []
+
+    first = compare(data, run, told.append)
+    trained = sum("training on" in line for line in told)
+    told.clear()
+    (next((tmp_path / "c").glob("text-*.npz"))).unlink()
+    second = compare(data, run, told.append)
+
+    assert trained == 1 + len(PATTERNS)
+    assert [line for line in told if "training on" in line] == ["text: training on 24 windows"]
+    assert first == second
+    assert set(first["patterns"]) == set(PATTERNS)
+    assert first["windows"]["train"] == 24
