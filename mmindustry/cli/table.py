@@ -18,6 +18,7 @@ class Entry:
 
 COMMANDS: tuple[Entry, ...] = (
     Entry("bundles", "mmindustry.cli.bundles:app", "List, check and show bundles."),
+    Entry("compress", "mmindustry.cli.compress:compress", "Make a bundle smaller, by a gate."),
     Entry("config", "mmindustry.cli.config:app", "Write, check and show settings."),
     Entry("dashboard", "mmindustry.cli.run:dashboard", "Show the plant to people."),
     Entry("db", "mmindustry.cli.db:app", "Upgrade, check and trim the database."),

@@ -17,6 +17,7 @@ def bundle_card(manifest: Manifest) -> str:
         _origin(manifest),
         "## On machines it has never met",
         figures_text(manifest.metrics),
+        *_compressed(manifest),
         "## What to know",
         _LIMITS,
     ]
@@ -45,6 +46,24 @@ def _origin(manifest: Manifest) -> str:
         ("made with", versions),
     ]
     return "\n".join(f"- {name}: {value}" for name, value in rows)
+
+
+def _compressed(manifest: Manifest) -> list[str]:
+    """Return how a bundle was made smaller and what that cost; nothing for any other."""
+    told = manifest.metrics.get("compression")
+    if not told:
+        return []
+    rows = [(name, told[side][name]) for name in told["variant"] for side in ("parent", "variant")]
+    named = [
+        (f"{name.replace('_', ' ')} of the {side}", value)
+        for (name, value), side in zip(rows, ("parent", "variant") * len(rows), strict=False)
+    ]
+    ratio = [
+        (f"CPU time over the parent's, {batch.replace('_', ' ')}", value)
+        for batch, value in told["cost"]["variant_over_parent"].items()
+    ]
+    about = f"Made from `{manifest.parent}`: {told['kind']}, {told['how']}."
+    return ["## Compressed", about, _table("held-out machines, same run", [*named, *ratio])]
 
 
 def figures_text(metrics: Mapping[str, Any]) -> str:

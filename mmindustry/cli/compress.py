@@ -1,0 +1,105 @@
+"""`mmindustry compress`."""
+
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmindustry.cli.exits import Exit
+from mmindustry.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from mmindustry.fusion.bundle import Bundle
+    from mmindustry.training.dataset import DataSet
+
+
+def compress(
+    folder: Annotated[str, typer.Argument(help="Folder of a bundle; builtin: the one shipped.")],
+    to: Annotated[str, typer.Option("--to", help="int8, pruned or distilled.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
+    data_set: Annotated[
+        Path | None,
+        typer.Option(help="Folder of labelled windows; else the simulated plant is asked."),
+    ] = None,
+    windows: Annotated[int, typer.Option(help="Labelled windows to simulate.")] = 8_000,
+    machines: Annotated[int, typer.Option(help="Machines they come from.")] = 160,
+    seed: Annotated[
+        int, typer.Option(help="Of windows and split: as the bundle was trained with.")
+    ] = 7,
+    work: Annotated[
+        Path | None, typer.Option(help="Keep the data set here and use it again.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here, as JSON.")
+    ] = None,
+) -> None:
+    """Make a bundle smaller; written only if it passes the gate on held-out machines, else exit 1.
+
+    Example: mmindustry compress builtin --to int8 --out builtin-int8
+    """
+    from mmindustry.fusion.bundle import bundle_folder, read_bundle
+
+    if find_spec("torch") is None or find_spec("onnx") is None:
+        raise MissingExtra("compress: needs torch; install mmindustry with the extra 'torch'")
+    from mmindustry.training.compress.run import Order
+    from mmindustry.training.compress.run import compress as make_smaller
+
+    began = perf_counter()
+    typed = shlex.join(["mmindustry", *sys.argv[1:]])
+    loaded = read_bundle(bundle_folder(folder))
+    order = Order(bundle=loaded, kind=to, out=out, seed=seed, command=typed)
+    kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-compress-"))
+    plan = {"windows": windows, "machines": machines, "seed": seed, "workers": workers}
+    try:
+        data = _data(loaded, data_set, {**plan, "work": kept})
+        found = make_smaller(order, data, _tell)
+    finally:
+        if work is None:
+            shutil.rmtree(kept, ignore_errors=True)
+    _show(found)
+    if json_out is not None:
+        from mmindustry.training.results import result, write_result
+
+        seconds = perf_counter() - began
+        write_result(json_out, result(f"compress-{to}", found, command=typed, seconds=seconds))
+    if not found["passed"]:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _data(loaded: "Bundle", folder: Path | None, plan: dict[str, Any]) -> "DataSet":
+    from mmindustry.training.report.found import find_data
+    from mmindustry.training.simulated import SimulatedRun, simulated_data
+
+    spec = loaded.manifest.spec
+    if folder is not None:
+        return find_data(folder, spec)
+    return simulated_data(SimulatedRun(**plan), spec, _tell)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    for how, row in found["tried"].items():
+        print(f"{how}:")
+        for name in ("macro_f1", "ece", "alarm_recall", "healthy_over_limit"):
+            print(f"  {name}: {row['parent'][name]:.4f} -> {row['variant'][name]:.4f}")
+        low, high = row["macro_f1_lost_95"]
+        print(f"  macro_f1_lost: {row['macro_f1_lost']:+.4f} [{low:+.4f}, {high:+.4f}]")
+        print(f"  unlike_over_batch_sizes: {row['unlike_over_batch_sizes']:.2g}")
+        for batch, ratio in row["cost"]["variant_over_parent"].items():
+            spent = row["cost"]["variant_cpu_ms"][batch]
+            print(f"  cpu_ms_a_window ({batch}): {spent:.3f}, {ratio:.2f} of the parent's")
+        print(f"  bytes: {row['bytes']['parent']} -> {row['bytes']['variant']}")
+        print(f"  passed: {'yes' if row['passed'] else 'no: ' + '; '.join(row['reasons'])}")
+    told = f"bundle {found['bundle']} in {found['folder']}" if found["passed"] else "none written"
+    print(f"{found['to']} of {found['parent']}: {told}")

@@ -1,0 +1,152 @@
+"""`mmindustry compress`: a bundle and windows in, a smaller bundle out, or the reasons why not."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmindustry.errors import BundleError, InputError
+from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, Bundle, write_bundle
+from mmindustry.fusion.onnx_runtime import OnnxRuntime
+from mmindustry.fusion.spec import HEALTHY
+from mmindustry.fusion.weights import pack, unpack
+from mmindustry.training.card import bundle_card
+from mmindustry.training.compress.gate import Gate, Subject
+from mmindustry.training.compress.int8 import SCOPES, quantised
+from mmindustry.training.dataset import DataSet
+from mmindustry.training.serving import Measured, Serving, measure
+from mmindustry.training.split import Split, in_parts, split_by_group
+
+Tell = Callable[[str], None]
+
+NORMAL_WINDOWS = 200
+"""Windows of healthy machines that int8 takes its ranges from (learning.md 4.9)."""
+
+_GOOD_SHARE = 0.9
+_CALIBRATION_BATCH = 20
+_LOG_PRIOR = "log_prior"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be made of a bundle: `kind` is a key of `KINDS`."""
+
+    bundle: Bundle
+    kind: str
+    out: Path
+    seed: int = 7
+    """Of the split: as the bundle was trained, so that its held-out machines are held out here."""
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be made or would stand in something's place."""
+        if self.kind not in KINDS:
+            raise InputError(f"--to {self.kind}: known are {', '.join(KINDS)}")
+        if self.out.exists():
+            raise InputError(f"{self.out}: exists already; give another, bundles never change")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One way to make it smaller: `weights` serve on CUDA, `model` on CPU."""
+
+    how: str
+    bundle: Bundle
+    weights: bytes
+    model: bytes
+
+
+Maker = Callable[[Order, DataSet, Split, Tell], Iterator[Candidate]]
+
+
+def compress(order: Order, data: DataSet, tell: Tell) -> dict[str, Any]:
+    """Write the first candidate that passes the gate, and return the figures of all tried.
+
+    `passed` False: none did, and nothing was written.
+    """
+    torch.set_num_threads(1)
+    split = split_by_group(data.targets().group, validate=0.12, test=0.2, seed=order.seed)
+    prior = training_prior(order.bundle)
+    manifest = order.bundle.manifest
+    serving = np.array([manifest.prior[fault] for fault in manifest.spec.faults])
+    gate = Gate(data=data, split=split, prior=prior, serving=serving)
+    parent = Subject(runtime=OnnxRuntime(order.bundle.model), calibration=manifest.calibration)
+    tried: dict[str, Any] = {}
+    for candidate in KINDS[order.kind](order, data, split, tell):
+        tell(f"{candidate.how}: measuring on held-out machines")
+        runtime = OnnxRuntime(candidate.model)
+        share = Serving(manifest.prior[HEALTHY], _GOOD_SHARE, order.seed)
+        fitted = measure(runtime, data, split, prior=prior, serving=share)
+        found = gate.judge(parent, Subject(runtime=runtime, calibration=fitted.calibration))
+        found["bytes"] = {"parent": len(order.bundle.model), "variant": len(candidate.model)}
+        tried[candidate.how] = found
+        if found["passed"]:
+            written = _write(order, candidate, fitted, found)
+            return {**_about(order), "bundle": written, "passed": True, "tried": tried}
+        tell(f"{candidate.how}: refused: {'; '.join(found['reasons'])}")
+    return {**_about(order), "bundle": None, "passed": False, "tried": tried}
+
+
+def training_prior(bundle: Bundle) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Return the share of each class the bundle was trained on, as its weights keep it.
+
+    Raises:
+        BundleError: They don't.
+    """
+    weights = unpack(bundle.weights, str(bundle.folder / WEIGHTS))
+    if _LOG_PRIOR not in weights:
+        raise BundleError(f"{bundle.folder}: its weights name no {_LOG_PRIOR}; train it anew")
+    prior = np.exp(weights[_LOG_PRIOR].astype(np.float64))
+    shares: np.ndarray[Any, np.dtype[np.float64]] = prior / prior.sum()
+    return shares
+
+
+def _about(order: Order) -> dict[str, Any]:
+    return {"parent": order.bundle.id, "to": order.kind, "folder": order.out.name}
+
+
+def _write(order: Order, candidate: Candidate, fitted: Measured, found: Mapping[str, Any]) -> str:
+    parent = order.bundle.manifest
+    compression = {"kind": order.kind, "how": candidate.how, **found}
+    manifest = replace(
+        parent,
+        name=f"{parent.name}-{order.kind}",
+        spec=candidate.bundle.manifest.spec,
+        calibration=fitted.calibration,
+        thresholds=fitted.thresholds,
+        product_temperature=fitted.product_temperature,
+        metrics={**fitted.metrics, "compression": compression},
+        parent=order.bundle.id,
+        command=order.command,
+    )
+    contents = {
+        WEIGHTS: candidate.weights,
+        ARRAYS: pack(order.bundle.arrays),
+        MODEL: candidate.model,
+        CARD: bundle_card(manifest).encode(),
+    }
+    return write_bundle(order.out, manifest, contents)
+
+
+def _int8(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Candidate]:
+    """Yield the model quantised, the most first; the weights for CUDA stay the parent's."""
+    healthy = data.targets().fault[split.train] == data.spec.faults.index(HEALTHY)
+    calm = split.train[healthy]
+    if len(calm) < NORMAL_WINDOWS:
+        raise InputError(
+            f"int8 needs {NORMAL_WINDOWS} healthy windows to take ranges from, here are {len(calm)}"
+        )
+    drawn = np.random.default_rng(order.seed).permutation(calm)[:NORMAL_WINDOWS]
+    normal = [data.batch(part) for part in in_parts(np.sort(drawn), _CALIBRATION_BATCH)]
+    for scope in SCOPES:
+        tell(f"int8: {scope}")
+        model = quantised(order.bundle.model, normal, scope)
+        yield Candidate(how=scope, bundle=order.bundle, weights=order.bundle.weights, model=model)
+
+
+KINDS: Mapping[str, Maker] = MappingProxyType({"int8": _int8})
+"""What a bundle can be made into."""
