@@ -15,7 +15,7 @@ import typer
 from mmindustry.errors import InputError, MissingExtra
 
 _QUICK = {"windows": 600, "machines": 15, "train": 300, "epochs": 4}
-_FULL = {"windows": 8_000, "machines": 160, "train": 1_000, "epochs": 10}
+_FULL = {"windows": 8_000, "machines": 160, "train": 600, "epochs": 12}
 _LEAST_TRAIN = 32
 
 
@@ -71,13 +71,14 @@ def missing(
 
 
 def _compare(plan: dict[str, Any], learned: int, epochs: int) -> dict[str, Any]:
-    from mmindustry.training.report.missing import MissingRun, compare, recipe
+    from mmindustry.training.policy import TrainingPolicy
+    from mmindustry.training.report.missing import MissingRun, compare
     from mmindustry.training.simulated import SimulatedRun, simulated_data, simulated_spec
 
     def tell(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
-    policy = recipe(learned, epochs=epochs, seed=plan["seed"])
+    policy = TrainingPolicy(epochs=epochs, seed=plan["seed"])
     data = simulated_data(SimulatedRun(**plan), simulated_spec(policy), tell)
     cells = plan["work"] / "missing"
     return compare(data, MissingRun(train_windows=learned, policy=policy, cells=cells), tell)

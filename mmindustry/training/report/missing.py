@@ -43,20 +43,6 @@ WHOLE = "all"
 """Name of the network that serves every pattern."""
 
 _BATCH = 64
-_AVERAGED_SHARE = 0.07
-_MOST_AVERAGING = 0.995
-
-
-def recipe(windows: int, *, epochs: int, seed: int) -> TrainingPolicy:
-    """Return the default recipe for so few windows that its running mean must be shorter.
-
-    The mean of weights reaches back over 7 % of the steps, as it does in the built-in bundle's
-    training; over 200 steps it would still hold a good part of where training began.
-    """
-    policy = TrainingPolicy(epochs=epochs, seed=seed)
-    steps = max(1, windows // policy.batch) * epochs
-    share = 1.0 - 1.0 / max(2.0, _AVERAGED_SHARE * steps)
-    return replace(policy, averaging=min(_MOST_AVERAGING, share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

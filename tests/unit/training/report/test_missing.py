@@ -7,7 +7,8 @@ import pytest
 
 from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.training.dataset import DataSet, write_shard
-from mmindustry.training.report.missing import MissingRun, Pair, compare, recipe
+from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.report.missing import MissingRun, Pair, compare
 from tests.noise import noise_spec
 from tests.unit.test_training import labelled
 
@@ -29,15 +30,12 @@ def test_the_difference_of_two_networks_is_that_worked_out_by_hand() -> None:
     assert Pair(half, right, truth).figures(np.arange(4))["passed"] is False
 
 
-def test_a_short_training_has_a_short_running_mean() -> None:
-    assert recipe(5_450, epochs=16, seed=1).averaging == pytest.approx(0.995, abs=1e-3)
-    assert recipe(300, epochs=4, seed=1).averaging < 0.7
-
-
 def test_cells_that_stand_are_not_made_again(tmp_path: Path) -> None:
     examples = sorted(labelled(60), key=lambda one: one[1].group)
     data = DataSet(noise_spec(), [write_shard(tmp_path / "a", noise_spec(), examples, limit=60)])
-    run = MissingRun(train_windows=24, policy=recipe(24, epochs=1, seed=3), cells=tmp_path / "c")
+    run = MissingRun(
+        train_windows=24, policy=TrainingPolicy(epochs=1, seed=3), cells=tmp_path / "c"
+    )
     told: list[str] = []
 
     first = compare(data, run, told.append)

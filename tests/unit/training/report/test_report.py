@@ -52,6 +52,7 @@ def visits(faults: list[int], hours: float = 50.0) -> Targets:
         severity=np.zeros(count),
         group=np.full(count, "pump"),
         gauges=np.zeros((count, 0), np.float32),
+        begin=np.full(count, np.nan),
     )
 
 
