@@ -154,7 +154,7 @@ def fill_from(
             found[f"{stem}.{endings[last]}" if last in endings else name] = tensor
     wanted = module.state_dict()
     counters = {n: t for n, t in wanted.items() if n.endswith("num_batches_tracked")}
-    found = {**counters, **found}  # older files lack them, and nothing hangs on them
+    found = {**found, **counters}  # nothing hangs on them, and older files lack them
     missing, unexpected = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     if missing or unexpected:
         raise InputError(
