@@ -17,6 +17,7 @@ class Entry:
 
 
 COMMANDS: tuple[Entry, ...] = (
+    Entry("bench", "mmindustry.cli.bench:app", "Compare fusions on the simulated plant."),
     Entry("bundles", "mmindustry.cli.bundles:app", "List, check and show bundles."),
     Entry("compress", "mmindustry.cli.compress:compress", "Make a bundle smaller, by a gate."),
     Entry("config", "mmindustry.cli.config:app", "Write, check and show settings."),

@@ -1,7 +1,9 @@
 """The bench's windows: rendered once a difficulty card, kept on disk, read by memory map."""
 
+import fcntl
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ Tell = Callable[[str], None]
 
 _FULL_SCALE = {"speed_rpm": 3000.0, "suction_bar": 3.0}
 _MACHINES_A_SEED = 10_000
+_EPISODES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class Arena:
         dealt = np.random.default_rng([seed, 11]).permutation(episodes)
         kept = dealt[: max(1, windows // VISITS_PER_EPISODE)]
         return self.learned[np.isin(self.episode[self.learned], kept)]
+
+    def few_machines(self, machines: int) -> tuple[Rows, Rows]:
+        """Return (rows to learn from, later rows of the same machines) of the first few machines:
+        the last two episodes of each are kept back."""
+        first = max(1, self.card.episodes - 1)
+        rows = np.concatenate([self.learned, self.inside])
+        mine = rows[self.episode[rows] // _EPISODES < machines]
+        later = self.episode[mine] % _EPISODES >= first
+        return np.sort(mine[~later]), np.sort(mine[later])
 
 
 def bench_spec(fusion: str, *, steering: bool = True) -> NetworkSpec:
@@ -84,9 +96,19 @@ def open_arena(card: Difficulty, work: Path, tell: Tell) -> Arena:
     spec = bench_spec("late")
     folder = work / f"windows-{card.name}-{card.hash[:12]}"
     wanted = machine_orders(card)
-    if not folder.exists():
-        _render(folder, spec, wanted, tell=tell)
+    with _alone(work):
+        if not folder.exists():
+            _render(folder, spec, wanted, tell=tell)
     return _sides(card, DataSet(spec, [folder]), wanted)
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """Let one process render at a time; the others wait and find it done."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _render(folder: Path, spec: NetworkSpec, wanted: list[Order], *, tell: Tell) -> None:
@@ -128,7 +150,7 @@ def _sides(card: Difficulty, data: DataSet, wanted: list[Order]) -> Arena:
     for at, order in enumerate(wanted):
         mine = np.flatnonzero(group == f"{order.seed}")
         place[mine], number[mine] = np.arange(len(mine)), at
-    episode = number * 1_000 + place // VISITS_PER_EPISODE
+    episode = number * _EPISODES + place // VISITS_PER_EPISODE
     learned = number < card.learned
     last = place // VISITS_PER_EPISODE >= card.episodes
     rows = np.arange(len(data))

@@ -5,6 +5,7 @@ whether it is acted, and which look-alikes are there. Each expert hands in a lik
 brought together within a story, since a rate of impacts means a race only at a given speed.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +53,9 @@ _SEVERITIES = 12
 _HEALTHY_SHARE = 0.25
 _CONTRADICTION = 0.03
 _SPEED_HIGH = 1.12
+
+EXPERTS = ("heard", "seen", "read")
+"""Who listens, who looks, who reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,16 +243,62 @@ def _stories(policy: SimulatePolicy) -> _Stories:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the oracle says of windows: the true classes, the choice of all experts together, of
+    each alone, and of their opinions merely summed (log p - log prior of each)."""
+
+    truth: NDArray[np.int64]
+    together: NDArray[np.int64]
+    alone: dict[str, NDArray[np.int64]]
+    summed: NDArray[np.int64]
+
+
+def oracle_judges(policy: SimulatePolicy, machines: list[tuple[int, int]]) -> Judged:
+    """Return what the experts say of the windows of machines given as (seed, visits)."""
+    truth: list[int] = []
+    said: dict[str, list[int]] = {name: [] for name in ("together", "summed", *EXPERTS)}
+    for oracle, machine, label, found in _windows(policy, machines):
+        truth.append(label)
+        each = {name: oracle.posterior(machine, _only(found, name)) for name in EXPERTS}
+        prior = np.log(oracle.posterior(machine, _only(found, "")))
+        terms = [np.log(np.maximum(one, TINY**2)) - prior for one in each.values()]
+        said["together"].append(int(oracle.posterior(machine, found).argmax()))
+        said["summed"].append(int((prior + np.sum(terms, axis=0)).argmax()))
+        for name, one in each.items():
+            said[name].append(int(one.argmax()))
+    arrays = {name: np.array(choices) for name, choices in said.items()}
+    alone = {name: arrays[name] for name in EXPERTS}
+    return Judged(np.array(truth), arrays["together"], alone, arrays["summed"])
+
+
 def oracle_choices(
     policy: SimulatePolicy, machines: list[tuple[int, int]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (truth, choice) over the windows of machines given as (seed, visits)."""
-    truth, chosen = [], []
+    """Return (truth, choice of all experts together): `oracle_judges` without the rest."""
+    pairs = [
+        (label, int(oracle.posterior(machine, found).argmax()))
+        for oracle, machine, label, found in _windows(policy, machines)
+    ]
+    return np.array([label for label, _ in pairs]), np.array([chosen for _, chosen in pairs])
+
+
+def _windows(
+    policy: SimulatePolicy, machines: list[tuple[int, int]]
+) -> Iterator[tuple[Oracle, Machine, int, Evidence]]:
     for seed, visits in machines:
         own = replace(policy, seed=seed, assets=1)
         oracle, machine = Oracle(own), draw_machine(own, 0)
         for visit in range(visits):
             case = draw_case(machine, visit, own)
-            truth.append(CLASSES.index(case.fault))
-            chosen.append(int(oracle.posterior(machine, measure(machine, case, own)).argmax()))
-    return np.array(truth), np.array(chosen)
+            yield oracle, machine, CLASSES.index(case.fault), measure(machine, case, own)
+
+
+def _only(found: Evidence, expert: str) -> Evidence:
+    """Return what one expert alone has; what the drive tells is context for whoever listens."""
+    return Evidence(
+        heard=found.heard if expert == "heard" else None,
+        seen=found.seen if expert == "seen" else None,
+        read=found.read if expert == "read" else Read(any=False),
+        told_rpm=found.told_rpm,
+    )

@@ -1,0 +1,171 @@
+"""`mmindustry bench ...`: the simulator's bench, resumable, one result file a cell."""
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmindustry.errors import InputError, MissingExtra
+
+app = typer.Typer(help="Compare fusions on the simulator's hard split; check what keeps it honest.")
+
+Work = Annotated[Path, typer.Option(help="Keep windows and cells here; go on from what stands.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file too.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(envvar="MMINDUSTRY_DATA", help="Folder of real data, for gate 8."),
+]
+_WORK = Path("bench-work")
+
+
+@app.callback()
+def bench() -> None:
+    """Compare fusions on the simulator's hard split; check what keeps it honest."""
+
+
+@app.command()
+def fusion(
+    only: Annotated[str, typer.Option(help="Fusions, comma between them; all by default.")] = "",
+    sizes: Annotated[str, typer.Option(help="Numbers of training windows.")] = "500,4000",
+    seeds: Annotated[int, typer.Option(help="Seeds of each cell.")] = 3,
+    work: Work = _WORK,
+    data: Data = None,
+    out: Json = None,
+) -> None:
+    """Train every fusion at every size and seed; print one table with gates 1 to 8 in it.
+
+    Example: mmindustry bench fusion --only late,concat --sizes 500 --seeds 1
+    """
+    _needs_torch()
+    from mmindustry.training.bench.fusion import FusionBench, run_bench
+
+    found = _timed(
+        "bench-fusion",
+        lambda: run_bench(
+            FusionBench(
+                work=work,
+                only=tuple(_names(only)),
+                sizes=tuple(_numbers(sizes)),
+                seeds=seeds,
+                data=data,
+            ),
+            _tell,
+        ),
+        out,
+    )
+    _show_table(found)
+
+
+@app.command()
+def gates(work: Work = _WORK, data: Data = None, out: Json = None) -> None:
+    """Check gates 1 to 8 in full: trains the reference network once, unless its cell stands.
+
+    Example: mmindustry bench gates --json gates.json
+    """
+    _needs_torch()
+    from mmindustry.simulate.difficulty import hard
+    from mmindustry.training.bench.arena import open_arena
+    from mmindustry.training.bench.fusion import all_gates, cells_folder
+    from mmindustry.training.bench.gates import void
+
+    def run() -> dict[str, Any]:
+        card = hard()
+        arena = open_arena(card, work, _tell)
+        found = all_gates(arena, cells_folder(work, card), data, _tell)
+        documents = [gate.document() for gate in found]
+        return {"card_hash": card.hash, "gates": documents, "void": void(found)}
+
+    _show_gates(_timed("bench-gates", run, out))
+
+
+@app.command()
+def choose(
+    size: Annotated[int, typer.Option(help="Training windows.")] = 500,
+    folds: Annotated[int, typer.Option(help="Outer folds, and inner folds of each.")] = 3,
+    work: Work = _WORK,
+    out: Json = None,
+) -> None:
+    """Choose the default fusion by nested cross-validation, simplest within a standard error.
+
+    Example: mmindustry bench choose --size 500
+    """
+    _needs_torch()
+    from mmindustry.simulate.difficulty import hard
+    from mmindustry.training.bench.arena import open_arena
+    from mmindustry.training.bench.choose import choose_default
+    from mmindustry.training.bench.fusion import cells_folder
+
+    def run() -> dict[str, Any]:
+        card = hard()
+        arena = open_arena(card, work, _tell)
+        folder = cells_folder(work, card)
+        return choose_default(arena, folder, _tell, windows=size, folds=folds)
+
+    figures = _timed("bench-choose", run, out)
+    for name, scores in figures["scores"].items():
+        print(f"{name}: {' '.join(f'{score:.3f}' for score in scores)}")
+    print(f"chosen: {figures['chosen']}")
+
+
+def _timed(name: str, run: Callable[[], dict[str, Any]], out: Path | None) -> dict[str, Any]:
+    from mmindustry.training.results import result, write_result
+
+    begin = time.monotonic()
+    figures = run()
+    if out is not None:
+        command = shlex.join(["mmindustry", *sys.argv[1:]])
+        seconds = time.monotonic() - begin
+        write_result(out, result(name, figures, command=command, seconds=seconds))
+    return figures
+
+
+def _show_table(found: Mapping[str, Any]) -> None:
+    from mmindustry.training.bench.table import table_text
+
+    print(table_text(found["rows"], void=bool(found["void"])))
+    print()
+    _show_gates(found)
+
+
+def _show_gates(found: Mapping[str, Any]) -> None:
+    said = {True: "holds", False: "FAILS", None: "not tried: no data"}
+    for gate in found["gates"]:
+        print(f"gate {gate['gate']}: {said[gate['passed']]}: {gate['rule']}")
+        for name, value in gate.items():
+            if name not in {"gate", "rule", "passed"}:
+                print(f"  {name}: {_plain(value)}")
+    print(f"figures: {'void, a gate fails' if found['void'] else 'count, no gate fails'}")
+    print(f"card: {found['card_hash']}")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]
+
+
+def _numbers(listed: str) -> list[int]:
+    try:
+        return [int(name) for name in _names(listed)]
+    except ValueError as error:
+        raise InputError(
+            f"sizes: {listed!r} is no list of whole numbers such as 500,4000"
+        ) from error
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _needs_torch() -> None:
+    if find_spec("torch") is None:
+        raise MissingExtra("bench: needs torch; install mmindustry with the extra 'torch'")
