@@ -13,6 +13,7 @@ from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard
 from mmindustry.features.spec import BASELINE, Recipe
 from mmindustry.features.spectra import Basis
+from mmindustry.fusion.encoders.adopt import vocabulary_of
 from mmindustry.fusion.spec import HEALTHY, NetworkSpec
 from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.simulate.windows import LabelledWindow, labelled_windows
@@ -63,18 +64,23 @@ def make_shard(folder: Path, spec: NetworkSpec, order: Order) -> Path:
     if folder.exists():
         return folder
     unfinished = folder.with_name(f".{folder.name}")
-    write_shard(unfinished, spec, simulated_examples(order, spec.recipe), limit=order.visits)
+    examples = simulated_examples(order, spec.recipe, vocabulary_of(spec))
+    write_shard(unfinished, spec, examples, limit=order.visits)
     unfinished.rename(folder)
     return folder
 
 
-def simulated_examples(order: Order, recipe: Recipe) -> Iterator[tuple[Features, Label]]:
+def simulated_examples(
+    order: Order, recipe: Recipe, vocabulary: Sequence[str] = ()
+) -> Iterator[tuple[Features, Label]]:
     """Yield the features and labels of one simulated machine.
+
+    `vocabulary`: word pieces, where the recipe asks for them.
 
     Seven windows in ten know the machine's baseline frame, as in a plant where some have a
     profile and some not yet.
     """
-    basis, guard = Basis.make(recipe), Guard()
+    basis, guard = Basis.make(recipe, vocabulary), Guard()
     taken = list(
         labelled_windows(
             order.visits,

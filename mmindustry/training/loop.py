@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmindustry.errors import Interrupted
+from mmindustry.fusion.encoders.adopt import adopt
 from mmindustry.fusion.network import Network
+from mmindustry.fusion.pretrained import OFFLINE, Access
 from mmindustry.training.batches import Rows, batches, open_batches
 from mmindustry.training.checkpoint import (
     Checkpoint,
@@ -76,6 +78,8 @@ class Attend:
     """Folder a run is kept in after each epoch and 200 steps; it goes on from what stands there."""
     stop: Callable[[], bool] = lambda: False
     team: Team = field(default_factory=Team)
+    access: Access = OFFLINE
+    """Whether pretrained weights may be downloaded."""
 
 
 def train(
@@ -117,6 +121,8 @@ class _Run:
         self.prior = class_prior(self._batches.targets.fault[rows], len(data.spec.faults))
         self._precision = open_precision(policy.precision, device)
         self._lesson = new_lesson(data, policy, self.prior, device)
+        network = self._lesson.network
+        adopt(network.encoders(), network.spec, tell=attend.tell, access=attend.access)
         self._mean = RunningMean(self._lesson.network, policy.averaging)
         self._optimizer = make_optimizer(self._lesson, policy)
         self._gradients = Gradients(
