@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from mmindustry.store.queries.detail import WindowDetail
 from mmindustry.store.queries.scope import Scope
@@ -13,6 +13,7 @@ _LOOK_BACK = timedelta(days=7)
 _MAX_ENTRIES = 20
 _MAX_CANDIDATES = 500
 _MAX_LATE = 200
+_MOST_LINES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,21 @@ def asset_entries(
         .limit(limit)
     )
     return tuple(_entry(row) for row in connection.execute(query))
+
+
+def log_of(connection: Connection, asset: str, *, days: float) -> tuple[EntryRow, ...]:
+    """Return an asset's log of the days before its newest entry, oldest first; at most 2,000."""
+    mine = entries.c.asset == asset
+    newest = connection.execute(select(func.max(entries.c.end)).where(mine)).scalar()
+    if newest is None:
+        return ()
+    query = (
+        select(entries)
+        .where(mine, entries.c.end >= newest - timedelta(days=days))
+        .order_by(entries.c.end.desc(), entries.c.time.desc(), entries.c.source)
+        .limit(_MOST_LINES)
+    )
+    return tuple(_entry(row) for row in reversed(connection.execute(query).all()))
 
 
 def _entry(row: Row[tuple[object, ...]]) -> EntryRow:
