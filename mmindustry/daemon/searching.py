@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmindustry.config.settings import Settings
 from mmindustry.domain import Event, LogEntry, Modality, Position, Window, WindowKey
 from mmindustry.errors import InputError
-from mmindustry.features.spec import MODALITIES, Recipe
+from mmindustry.features.spec import MODALITIES
 from mmindustry.features.text import text_part
 from mmindustry.fusion.bundle import Bundle, bundle_folder, read_bundle, read_manifest
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
@@ -24,7 +24,7 @@ from mmindustry.fusion.similar import (
     nearest,
     unpack_embeddings,
 )
-from mmindustry.fusion.spec import INPUTS
+from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.fusion.weights import unpack
 from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.queries.detail import WindowDetail
@@ -152,23 +152,23 @@ class Finder:
 
     def _placed_text(self, text: str) -> Array:
         """Return a text as if it were the only log entry of a window that holds nothing else."""
-        recipe = self._mind.bundle.manifest.spec.recipe
-        raw = OnnxRuntime(self._mind.bundle.model).run(text_arrays(text, recipe))
+        arrays = text_arrays(text, self._mind.bundle.manifest.spec)
+        raw = OnnxRuntime(self._mind.bundle.model).run(arrays)
         quality = np.zeros((1, len(MODALITIES)), np.float32)
         quality[0, _TEXT] = 1.0
         placed: Array = self._mind.space.place(raw.embeddings, quality)[0, _TEXT]
         return placed
 
 
-def text_arrays(text: str, recipe: Recipe) -> dict[str, NDArray[Any]]:
+def text_arrays(text: str, spec: NetworkSpec) -> dict[str, NDArray[Any]]:
     """Return the arrays of one window that holds one fresh log entry and nothing else.
 
     Raises:
         InputError: The text has no word.
     """
-    shapes = recipe.shapes()
+    shapes = spec.recipe.shapes()
     arrays: dict[str, NDArray[Any]] = {
-        name: np.zeros((1, *shapes[name][0]), shapes[name][1]) for name in INPUTS
+        name: np.zeros((1, *shapes[name][0]), shapes[name][1]) for name in spec.inputs
     }
     end = datetime.fromisoformat("2026-01-05T06:00:10+00:00")
     start = datetime.fromisoformat("2026-01-05T06:00:00+00:00")
@@ -184,7 +184,7 @@ def text_arrays(text: str, recipe: Recipe) -> dict[str, NDArray[Any]]:
         content=LogEntry(text),
     )
     window = Window(key=WindowKey("query", "query", start), end=end, partition=0, cut={}, items=())
-    part = text_part(window, (entry,), recipe)
+    part = text_part(window, (entry,), spec.recipe)
     if not part.present:
         raise InputError(f"{text!r} has no word to search for")
     for name, array in part.arrays.items():

@@ -19,7 +19,7 @@ from mmindustry.fusion.explain import shapley
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.occlusion import BANDS, GRID, Variant, run_variants
 from mmindustry.fusion.runtime import Arrays, Raw
-from mmindustry.fusion.spec import GOOD, HEALTHY, INPUTS
+from mmindustry.fusion.spec import GOOD, HEALTHY
 
 Array = NDArray[np.float64]
 Run = Callable[[Arrays], Raw]
@@ -76,7 +76,7 @@ class Explanation:
 
     def __post_init__(self) -> None:
         """Take the arrays the network reads."""
-        self.arrays = {name: self.item.arrays[name] for name in INPUTS}
+        self.arrays = {name: self.item.arrays[name] for name in self.judge.manifest.spec.inputs}
 
     def values(self, variants: Sequence[Variant]) -> Array:
         """Return the target's log odds in each variant, (variants,)."""
