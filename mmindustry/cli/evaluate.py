@@ -2,7 +2,9 @@
 
 import typer
 
+from mmindustry.cli.evaluate_bldc import bldc
 from mmindustry.cli.evaluate_bundle import bundle
+from mmindustry.cli.evaluate_maintnorm import maintnorm
 from mmindustry.cli.evaluate_missing import missing
 
 app = typer.Typer(help="Measure what the models are worth, on simulated and on real data.")
@@ -13,5 +15,7 @@ def evaluate() -> None:
     """Measure what the models are worth, on simulated and on real data."""
 
 
+app.command("bldc")(bldc)
 app.command("bundle")(bundle)
+app.command("maintnorm")(maintnorm)
 app.command("missing")(missing)

@@ -1,0 +1,1 @@
+"""What the parts are worth on real data, and the small models that are measured there."""
