@@ -1,6 +1,7 @@
-"""How sure a figure is: Wilson's interval of a share, the bootstrap over groups of any figure."""
+"""How sure a figure is: Wilson's interval of a share, the bootstrap over groups of a ratio.
 
-from collections.abc import Callable, Sequence
+Any other figure's: `mmindustry.training.report.intervals`.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,35 +26,6 @@ def wilson(hits: int, total: int) -> Interval:
     spread = np.sqrt(share * (1 - share) / total + square / (4 * total * total))
     reach = float(_Z * spread / (1 + square / total))
     return max(middle - reach, 0.0), min(middle + reach, 1.0)
-
-
-def bootstrap(
-    figure: Callable[[NDArray[np.int64]], float],
-    groups: Sequence[str] | NDArray[np.str_],
-    *,
-    seed: int = 7,
-    draws: int = _DRAWS,
-) -> Interval:
-    """Return the 95 % interval of a figure when whole groups are drawn with replacement.
-
-    Args:
-        figure: Row numbers -> the figure on these rows; NaN where it has none.
-        groups: (rows,) what belongs together: the recording, the line, the asset.
-        seed: Of the draws.
-        draws: How often.
-    """
-    names, member = np.unique(np.asarray(groups), return_inverse=True)
-    order = np.argsort(member, kind="stable")
-    rows = np.split(order, np.cumsum(np.bincount(member))[:-1])
-    random = np.random.default_rng(seed)
-    found = [
-        figure(np.concatenate([rows[k] for k in random.integers(len(names), size=len(names))]))
-        for _ in range(draws)
-    ]
-    low, high = (
-        np.nanquantile(found, (0.025, 0.975)) if not np.all(np.isnan(found)) else (np.nan,) * 2
-    )
-    return float(low), float(high)
 
 
 def ratio_interval(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mmindustry.errors import InputError
 from mmindustry.fusion.calibration import calibration_error
 from mmindustry.training.folds import grouped_folds
-from mmindustry.training.real.intervals import bootstrap
 from mmindustry.training.real.logistic import Logistic, Rows, calibrated, fit_logistic
+from mmindustry.training.report.intervals import interval
 from mmindustry.training.scores import class_f1, macro_f1
 
 Names = NDArray[np.str_]
@@ -94,7 +94,8 @@ def figures(
     answer = logged.argmax(axis=1)
     many = len(classes)
     common = np.full(len(truth), np.bincount(truth).argmax(), np.int64)
-    low, high = bootstrap(lambda rows: macro_f1(answer[rows], truth[rows], many), groups, draws=300)
+    blocks = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    low, high = interval(lambda rows: macro_f1(answer[rows], truth[rows], many), blocks)
     each = class_f1(answer, truth, many)
     return {
         "rows": len(truth),

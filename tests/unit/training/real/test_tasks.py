@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from mmindustry.errors import InputError
-from mmindustry.training.real.intervals import bootstrap, ratio_interval, wilson
+from mmindustry.training.real.intervals import ratio_interval, wilson
 from mmindustry.training.real.logistic import fit_logistic
 from mmindustry.training.real.sound_task import SoundTask, read_recording
 from mmindustry.training.real.task import Table, fit_task
@@ -103,6 +103,3 @@ def test_intervals_are_those_of_the_books() -> None:
     assert wilson(15, 20) == pytest.approx((0.531, 0.888), abs=1e-3)
     low, high = ratio_interval(np.array([1.0, 0.0] * 50), np.ones(100))
     assert (low, high) == pytest.approx((0.40, 0.60), abs=0.03)
-    values = np.array([1.0, 0.0] * 50)
-    grouped = bootstrap(lambda rows: float(values[rows].mean()), [str(k // 10) for k in range(100)])
-    assert grouped == (0.5, 0.5)  # every group of ten holds as many ones as zeros
