@@ -112,6 +112,29 @@ def choose(
     print(f"chosen: {figures['chosen']}")
 
 
+@app.command()
+def transfer(
+    data: Data = None,
+    bundle: Annotated[str, typer.Option(help="Bundle folder of the encoders.")] = "builtin",
+    out: Json = None,
+) -> None:
+    """Say whether encoders that learned on the simulator beat random ones on real material.
+
+    Example: mmindustry bench transfer --data ../shared/data
+    """
+    _needs_torch()
+    from mmindustry.training.bench.transfer import transfer as compare
+
+    if data is None:
+        raise InputError("transfer: --data is missing; give the folder of real data")
+    folder = data
+    found = _timed("bench-transfer", lambda: compare(folder, bundle, _tell), out)
+    for kind, one in found["kinds"].items():
+        print(f"{kind}: {one['windows']} windows, {one['groups']} groups")
+        for labels, row in one["labels"].items():
+            print(f"  {labels} labels: {_plain(row)}")
+
+
 def _timed(name: str, run: Callable[[], dict[str, Any]], out: Path | None) -> dict[str, Any]:
     from mmindustry.training.results import result, write_result
 

@@ -1,7 +1,9 @@
 """`mmindustry bench fusion`: every cell that is not there yet, then gates, then one table."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from mmindustry.errors import InputError
 from mmindustry.fusion.fusions import FUSIONS
 from mmindustry.simulate.difficulty import Difficulty, hard
 from mmindustry.training.bench.arena import Arena, Tell, open_arena
-from mmindustry.training.bench.cell import FEW, CellKey, run_cell
+from mmindustry.training.bench.cell import FEW, CellKey, cell_policy, run_cell
 from mmindustry.training.bench.gates import (
     Gate,
     gain_gate,
@@ -103,8 +105,10 @@ def all_gates(arena: Arena, folder: Path, data: Path | None, tell: Tell) -> list
 
 
 def cells_folder(work: Path, card: Difficulty) -> Path:
-    """Return where the cells of a card are kept."""
-    return work / f"cells-{card.name}-{card.hash[:12]}"
+    """Return where the cells of a card are kept; another way of training has another folder."""
+    recipes = [asdict(cell_policy(CellKey(fusion="", windows=n, seed=0))) for n in (FEW, FEW + 1)]
+    trained = sha256(json.dumps(recipes, sort_keys=True, default=str).encode()).hexdigest()
+    return work / f"cells-{card.name}-{card.hash[:12]}-{trained[:8]}"
 
 
 def _quiet(message: str) -> None:

@@ -1,0 +1,83 @@
+"""Real material as windows, and a comparison that can say no."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from mmindustry.errors import InputError
+from mmindustry.features.spec import Recipe
+from mmindustry.features.spectra import Basis
+from mmindustry.training.bench.real import arrays_of_sample, balanced_accuracy, samples
+from mmindustry.training.bench.transfer import transfer
+from tests.promises import missing
+
+
+def _tell(message: str) -> None:
+    del message
+
+
+def _lay_text(folder: Path, count: int) -> None:
+    place = folder / "text" / "maintie"
+    place.mkdir(parents=True)
+    trouble = {"type": "State/UndesirableState/FailedState"}
+    entries = [
+        {"text": f"pump {at} leaking oil u/s", "entities": [trouble]}
+        if at % 2
+        else {"text": f"service pump {at} monthly", "entities": [{"type": "Activity/Service"}]}
+        for at in range(count)
+    ]
+    (place / "any-name.json").write_text(json.dumps(entries))
+
+
+def test_recordings_are_cut_to_windows_and_named_by_state(tmp_path: Path) -> None:
+    place = tmp_path / "audio" / "bldc"
+    place.mkdir(parents=True)
+    noise = np.random.default_rng(1).normal(0, 0.1, 9 * 16_000)
+    soundfile.write(place / "Healthy_M9_1.flac", noise, 16_000)
+    soundfile.write(place / "Crack_M9_1.flac", noise, 16_000)
+
+    found = samples("sound", tmp_path)
+
+    assert [(one.label, one.group) for one in found] == [
+        *[("fault", "Crack_M9_1")] * 2,
+        *[("healthy", "Healthy_M9_1")] * 2,
+    ]
+    arrays = arrays_of_sample(found[0], Recipe(), Basis.make(Recipe()))
+    assert arrays is not None
+    assert arrays["present"].tolist() == [0.0, 1.0, 0.0]
+
+
+def test_texts_learned_on_the_simulator_help_with_texts_of_trouble(tmp_path: Path) -> None:
+    _lay_text(tmp_path, 60)
+
+    found = transfer(tmp_path, "builtin", _tell)["kinds"]
+
+    assert set(found) == {"text"}
+    assert found["text"]["windows"] == 60
+    assert found["text"]["labels"]["25"]["pretrained"] > 0.9
+
+
+def test_a_folder_without_material_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=str(tmp_path)):
+        transfer(tmp_path, "builtin", _tell)
+
+
+def test_the_mean_recall_does_not_hang_on_how_many_there_are() -> None:
+    truth = np.array(["a"] * 9 + ["b"])
+
+    assert balanced_accuracy(np.array(["a"] * 10), truth) == 0.5
+
+
+def test_real_annotated_texts_hold_both_classes() -> None:
+    data = Path(os.environ.get("MMINDUSTRY_DATA", "../shared/data"))
+    if not (data / "text" / "maintie").is_dir():
+        missing("data", f"{data}/text/maintie is not there; set MMINDUSTRY_DATA")
+
+    material = samples("text", data)
+
+    assert {one.label for one in material} == {"trouble", "other"}
+    assert len(material) >= 100
