@@ -6,6 +6,7 @@ from mmindustry.cli.evaluate_bldc import bldc
 from mmindustry.cli.evaluate_bundle import bundle
 from mmindustry.cli.evaluate_maintnorm import maintnorm
 from mmindustry.cli.evaluate_missing import missing
+from mmindustry.cli.evaluate_retrieval import retrieval
 
 app = typer.Typer(help="Measure what the models are worth, on simulated and on real data.")
 
@@ -19,3 +20,4 @@ app.command("bldc")(bldc)
 app.command("bundle")(bundle)
 app.command("maintnorm")(maintnorm)
 app.command("missing")(missing)
+app.command("retrieval")(retrieval)

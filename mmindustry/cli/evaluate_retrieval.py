@@ -1,0 +1,102 @@
+"""`mmindustry evaluate retrieval`."""
+
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mmindustry.fusion.bundle import Bundle
+    from mmindustry.training.dataset import DataSet
+
+_WINDOWS_A_MACHINE = 25
+_LEAST_MACHINES = 5
+
+
+def retrieval(
+    folder: Annotated[
+        str, typer.Argument(help="Folder of a bundle; builtin: the one shipped.")
+    ] = "builtin",
+    windows: Annotated[int, typer.Option(min=50, help="Windows to simulate.")] = 400,
+    seed: Annotated[
+        int, typer.Option(help="Of the simulated machines: another than it was trained with.")
+    ] = 101,
+    data_set: Annotated[
+        Path | None, typer.Option(help="Folder of labelled windows, as `train --work` keeps them.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here, as JSON.")
+    ] = None,
+) -> None:
+    """Measure how often a search finds windows of the same fault, or the very window, by recall@k.
+
+    Text against frames and sound needs a bundle trained with --fusion alignment; of any other
+    only windows are searched by windows.
+
+    Example: mmindustry evaluate retrieval my-bundle --windows 800
+    """
+    from mmindustry.fusion.bundle import bundle_folder, read_bundle
+    from mmindustry.training.results import result, write_result
+
+    began = perf_counter()
+    loaded = read_bundle(bundle_folder(folder))
+    kept = Path(tempfile.mkdtemp(prefix="mmindustry-evaluate-"))
+    try:
+        data = _data(loaded, data_set, kept, wanted=(windows, seed, workers))
+        found = _measure(loaded, data)
+    finally:
+        shutil.rmtree(kept, ignore_errors=True)
+    typed = shlex.join(["mmindustry", *sys.argv[1:]])
+    whole = result("retrieval", found, command=typed, seconds=perf_counter() - began)
+    if json_out is not None:
+        write_result(json_out, whole)
+    for name, value in whole["figures"].items():
+        print(f"{name}: {value}")
+
+
+def _data(
+    loaded: "Bundle", given: Path | None, work: Path, *, wanted: tuple[int, int, int]
+) -> "DataSet":
+    from mmindustry.training.dataset import DataSet
+    from mmindustry.training.examples import make_shards, orders
+    from mmindustry.training.report.found import find_data
+
+    spec = loaded.manifest.spec
+    if given is not None:
+        return find_data(given, spec)
+    windows, seed, workers = wanted
+    machines = max(_LEAST_MACHINES, windows // _WINDOWS_A_MACHINE)
+    jobs = orders(windows, spec.recipe, machines=machines, seed=seed)
+    folders = []
+    for folder in make_shards(work, spec, jobs, workers=workers):
+        folders.append(folder)
+        print(f"simulated {len(folders)} of {len(jobs)} machines", file=sys.stderr, flush=True)
+    return DataSet(spec, folders)
+
+
+def _measure(loaded: "Bundle", data: "DataSet") -> dict[str, Any]:
+    import numpy as np
+
+    from mmindustry.fusion.onnx_runtime import OnnxRuntime
+    from mmindustry.fusion.runtime import Raw
+    from mmindustry.fusion.similar import Space
+    from mmindustry.fusion.weights import unpack
+    from mmindustry.training.retrieval import retrieval_figures
+
+    spec = loaded.manifest.spec
+    runtime, said, quality = OnnxRuntime(loaded.model), [], []
+    for first in range(0, len(data), 64):
+        arrays = data.batch(np.arange(first, min(first + 64, len(data))))
+        said.append(runtime.run(arrays))
+        quality.append(arrays["quality"] * (arrays["present"] > 0))
+    space = Space.of(spec, unpack(loaded.weights, "weights.safetensors"))
+    raw = Raw(*(np.concatenate(parts) for parts in zip(*said, strict=True)))
+    truth = data.targets()
+    found = retrieval_figures(raw, np.concatenate(quality), truth, faults=spec.faults, space=space)
+    return {"bundle": loaded.id, "fusion": spec.fusion, "shared_space": space.shared, **found}
