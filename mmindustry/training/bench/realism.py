@@ -28,6 +28,7 @@ _HEARD = 24
 _WRITTEN = 240
 _RATE_HZ = 16_000
 _FEWEST = 20
+_PAIRS = {".txt", ".tsv", ".norm", ".conll"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,22 @@ def _sound(recordings: Sequence[NDArray[np.float32]]) -> dict[str, float]:
     segments = np.stack(cut).astype(np.float32)
     envelope = envelope_spectrum(spectra_of(segments), _RECIPE)[:, 4:]
     top = envelope.max(axis=1)
-    width = (envelope > top[:, None] / 2).sum(axis=1) / _RECIPE.segment_seconds
+    width = np.array([_width(row) for row in envelope]) / _RECIPE.segment_seconds
     return {
         "log_kurtosis": float(np.median(np.log(np.maximum(kurtosis(segments, axis=1), 0) + 3))),
         "line_width_hz": float(np.median(width)),
         "log_line_height": float(np.median(np.log(np.maximum(top, 1.0)))),
     }
+
+
+def _width(spectrum: NDArray[np.float32]) -> int:
+    """Return how many bins around the tallest one stand above half of it without a break."""
+    at = int(spectrum.argmax())
+    low = np.flatnonzero(spectrum <= spectrum[at] / 2)
+    left, right = low[low < at], low[low > at]
+    begin = int(left[-1]) if len(left) else -1
+    end = int(right[0]) if len(right) else len(spectrum)
+    return end - begin - 1
 
 
 def _text_pairs(card: Difficulty, data: Path) -> list[Pair]:
@@ -119,7 +130,7 @@ def _text_pairs(card: Difficulty, data: Path) -> list[Pair]:
 def _maintnorm(folder: Path) -> list[list[str]]:
     """Return raw lines as tokens from every file of pairs in the folder."""
     found: list[list[str]] = []
-    for path in sorted(folder.rglob("*.txt")) + sorted(folder.rglob("*.tsv")):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in _PAIRS):
         for entry in path.read_text("utf-8").split("\n\n"):
             tokens = [row.split("\t")[0] for row in entry.splitlines() if row.strip()]
             if tokens:

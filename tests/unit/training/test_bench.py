@@ -20,6 +20,7 @@ from mmindustry.training.bench.gates import Gate, leak_gate, oracle_gate, trivia
 from mmindustry.training.bench.hearing import additive, listen
 from mmindustry.training.bench.likelihood import Shaft, over_stories, over_twin
 from mmindustry.training.bench.oracle import Judged, oracle_judges
+from mmindustry.training.bench.realism import realism_gate
 from mmindustry.training.bench.table import rows_of, table_text
 from mmindustry.training.scores import macro_f1
 
@@ -213,3 +214,19 @@ def test_the_oracle_gate_counts_its_windows(arena: Arena) -> None:
 
     assert gate.number == 7
     assert gate.figures["windows"] == 2 * card.unseen_episodes * 4
+
+
+def test_gate_8_is_not_tried_without_real_data() -> None:
+    assert realism_gate(small(), None).passed is None
+
+
+def test_gate_8_compares_lines_with_those_of_the_folder(tmp_path: Path) -> None:
+    pairs = "\n".join(f"{word}\t{word}" for word in ("repl", "brg", "on", "pmp", "<id>"))
+    (tmp_path / "text" / "maintnorm").mkdir(parents=True)
+    (tmp_path / "text" / "maintnorm" / "any.norm").write_text("\n\n".join([pairs] * 40))
+
+    gate = realism_gate(small(), tmp_path)
+
+    assert gate.figures["tokens"]["real"] == 5.0
+    assert gate.figures["numbers"]["real"] == 0.2
+    assert gate.passed is not None
