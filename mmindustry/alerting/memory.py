@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmindustry.alerting.track import Track
+from mmindustry.alerting.watch import Phase, Watch
 from mmindustry.domain import AlarmState
 
 _VERSION = 1
@@ -18,6 +19,7 @@ class PolicyMemory:
     late: dict[str, Track] = field(default_factory=dict)
     profile: str = ""
     levels: dict[str, float] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
 
 
 @dataclass(slots=True)
@@ -72,13 +74,21 @@ def _dump(part: PolicyMemory) -> dict[str, object]:
         "late": {name: track.to_json() for name, track in sorted(part.late.items())},
         "profile": part.profile,
         "levels": {name: level for name, level in sorted(part.levels.items()) if level},
+        "watch": part.watch.to_json() if part.profile else {},
     }
 
 
 def _load(part: Mapping[str, Any]) -> PolicyMemory:
+    watch = part.get("watch")  # absent where an older mmindustry wrote it: its profile was armed
     return PolicyMemory(
         tracks={name: Track.from_json(track) for name, track in part["tracks"].items()},
         late={name: Track.from_json(track) for name, track in part["late"].items()},
         profile=part["profile"],
         levels=dict(part["levels"]),
+        watch=Watch.from_json(watch) if watch else Watch(_phase_before(part)),
     )
+
+
+def _phase_before(part: Mapping[str, Any]) -> Phase:
+    """Return the phase of a watch that an older mmindustry, or none, has begun."""
+    return Phase.ARMED if part["profile"] else Phase.LEARNING

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _MOST = 100
+_YEAR_HOURS = 8760
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,15 @@ class AlertingPolicy:
     high_risk: float = 0.5
     """P(failure within 24 h) from which a fault alarm has high priority; 0..1."""
     novelty_drift: float = 2.0
-    """Taken off -ln p in each step of the novelty CUSUM; above 1, the mean under normal."""
+    """Taken off -ln p in each step of the novelty CUSUM where the profile was made before it held
+    limits of its own; above 1, the mean under normal."""
     novelty_limit: float = 20.0
-    """CUSUM level that raises `novelty`; it clears below half of it. Above 0, in nats."""
+    """CUSUM level that raises `novelty` with such a profile; it clears below half of it. Above 0,
+    in nats."""
+    shadow_hours: float = 24.0
+    """Normal hours in which a profile's limits are followed without raising anything. `novelty` is
+    armed where they would have raised no more than their budget allows, else it is counted anew.
+    0..8760."""
 
     def __post_init__(self) -> None:
         """Refuse rules that can't be followed."""
@@ -49,6 +56,8 @@ class AlertingPolicy:
             raise ValueError(f"off_windows must be in 1..{_MOST}, got {self.off_windows}")
         if self.novelty_drift <= 1 or self.novelty_limit <= 0:
             raise ValueError("novelty_drift must be above 1 and novelty_limit above 0")
+        if not 0 <= self.shadow_hours <= _YEAR_HOURS:
+            raise ValueError(f"shadow_hours must be in 0..8760, got {self.shadow_hours}")
         self._check_probabilities()
 
     def _check_probabilities(self) -> None:

@@ -128,11 +128,10 @@ class Rules:
         changes = _advance(prediction, machine, part)
         changes += _advance(prediction, sensor_scores(prediction, self._policy, part), part)
         explained = any(score.track in _active(part) for score in machine)
-        novel = list(novelty_scores(prediction, self._policy, part))
         if explained and NOVELTY not in part.tracks:
             part.levels.clear()  # an alarm with a name says it already
         else:
-            changes += _advance(prediction, novel, part)
+            changes += _advance(prediction, novelty_scores(prediction, self._policy, part), part)
         return changes + _clear_late(prediction, machine, part)
 
     def _machine_scores(self, prediction: Prediction) -> Iterable[Score]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import log
 
 from mmindustry.alerting.memory import PolicyMemory
+from mmindustry.alerting.novelty import follow
 from mmindustry.alerting.policy import AlertingPolicy
 from mmindustry.alerting.track import Limits
 from mmindustry.domain import Prediction, Priority
@@ -18,7 +18,6 @@ MISSING = "source_missing"
 Thresholds = Mapping[str, Mapping[str, float]]
 
 _TOP = 3
-_LEAST_P = 1e-4
 _RISK_HORIZON = "24h"
 
 
@@ -117,34 +116,23 @@ def _sense(code: str) -> str:
     return {"camera": "image", "microphone": "audio"}.get(code.partition("_")[0], "text")
 
 
-def novelty_level(level: float, p_value: float, policy: AlertingPolicy) -> float:
-    """Return the CUSUM of -ln p after one more window, in nats, 0 to twice the limit.
-
-    Page, "Continuous inspection schemes", Biometrika 41 (1954) 100-115. The cap lets an alarm
-    clear in bounded time.
-    """
-    step = -log(max(p_value, _LEAST_P)) - policy.novelty_drift
-    return min(max(0.0, level + step), 2 * policy.novelty_limit)
-
-
 def novelty_scores(
     prediction: Prediction, policy: AlertingPolicy, memory: PolicyMemory
 ) -> Iterator[Score]:
     """Yield the highest CUSUM of -ln p over the modalities, as a share of its limit.
 
-    A weak window is novel by its very weakness and moves nothing. Another profile begins anew.
+    A weak window is novel by its very weakness and moves nothing; while the watch is not armed
+    nothing is yielded but what lets an alarm clear that it had raised before.
     """
     if prediction.profile is None or not prediction.novelty or not is_sound(prediction, policy):
         return
-    if memory.profile != prediction.profile:
-        memory.profile, memory.levels = prediction.profile, {}
-    for modality, p_value in sorted(prediction.novelty.items()):
-        level = memory.levels.get(modality, 0.0)
-        memory.levels[modality] = novelty_level(level, p_value, policy)
-    leading = max(sorted(prediction.novelty), key=lambda name: memory.levels[name])
-    share = memory.levels[leading] / policy.novelty_limit
-    limits = Limits(1.0, 0.5, 1, 1, policy.off_windows)
-    yield Score(NOVELTY, share, limits, Priority.LOW, source=leading)
+    found = follow(prediction, policy, memory)
+    if found is None and NOVELTY in memory.tracks:
+        found = "", 0.0
+    if found is not None:
+        leading, share = found
+        limits = Limits(1.0, 0.5, 1, 1, policy.off_windows)
+        yield Score(NOVELTY, share, limits, Priority.LOW, source=leading)
 
 
 def evidence(prediction: Prediction, score: Score) -> dict[str, object]:

@@ -4,6 +4,7 @@ import typer
 
 from mmindustry.cli.evaluate_bldc import bldc
 from mmindustry.cli.evaluate_bundle import bundle
+from mmindustry.cli.evaluate_fleet import fleet
 from mmindustry.cli.evaluate_maintnorm import maintnorm
 from mmindustry.cli.evaluate_missing import missing
 from mmindustry.cli.evaluate_retrieval import retrieval
@@ -18,6 +19,7 @@ def evaluate() -> None:
 
 app.command("bldc")(bldc)
 app.command("bundle")(bundle)
+app.command("fleet")(fleet)
 app.command("maintnorm")(maintnorm)
 app.command("missing")(missing)
 app.command("retrieval")(retrieval)

@@ -189,8 +189,8 @@ def show(
 
     Example: mmindustry profile show north/press/line-1/pump-1
     """
-    from mmindustry.daemon.learning import summary
-    from mmindustry.store.profiles import list_profiles, read_profile
+    from mmindustry.daemon.learning import standing, summary
+    from mmindustry.store.profiles import list_profiles, read_profile, read_watch
     from mmindustry.store.queries.scope import Scope
 
     database = database_of(read_settings(file).settings)
@@ -198,10 +198,11 @@ def show(
     rows = list_profiles(database, Scope(asset), every=True)
     mine = [row for row in rows if row.id == profile or (row.asset == profile and row.active)]
     found = read_profile(database, mine[-1].id) if mine else None
+    watch = read_watch(database, found) if found else None
     database.close()
     if found is None:
         raise InputError(f"no profile {profile}; see: mmindustry profile list --every")
-    facts = _document(mine[-1]) | summary(found)
+    facts = _document(mine[-1]) | summary(found) | standing(found, watch)
     if as_json:
         print(json.dumps(facts))
     else:
@@ -211,4 +212,7 @@ def show(
 def _told(value: object) -> str:
     if isinstance(value, dict):
         return _pairs(value)
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        told = (" ".join(map(str, one)) if isinstance(one, list) else str(one) for one in value)
+        return ", ".join(told) or "none"
+    return str(value)

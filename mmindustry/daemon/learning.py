@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from mmindustry.alerting.watch import HOURS_NEEDED, Watch, first_phase, told_why
 from mmindustry.clock import Clock
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.life import PARENT
@@ -21,7 +22,13 @@ from mmindustry.store.archive import open_storage
 from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.normal import Normal, Sought, read_normal
 from mmindustry.store.plant import list_assets
-from mmindustry.store.profiles import add_profile, alone, list_profiles, next_version
+from mmindustry.store.profiles import (
+    add_profile,
+    alone,
+    list_profiles,
+    next_version,
+    other_banks,
+)
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.registry import CHAMPION, list_bundles, longest_prefix, read_assignments
 from mmindustry.training.normal import Archived, ArchivedNormal
@@ -84,6 +91,20 @@ def summary(profile: Profile) -> dict[str, object]:
         "cameras": sorted(n.partition("/")[2] for n in sizes if n.startswith(f"{BASELINE}/")),
         "limits": {name: round(limit, 4) for name, limit in sorted(profile.limits.items())},
     }
+
+
+def standing(profile: Profile, watch: Watch | None) -> dict[str, object]:
+    """Return where the watch by this profile stands, as plain JSON, and why it is no further."""
+    phase = first_phase(profile.limits) if watch is None else watch.phase
+    told: dict[str, object] = {
+        "state": phase.value,
+        "why": told_why(phase, profile.limits, profile.normal_hours),
+    }
+    if watch is not None:
+        since = watch.trail[-1][1] if watch.trail else ""
+        told |= {"since": since, "trail": [list(step) for step in watch.trail]}
+        told |= {"shadow_hours": round(watch.seconds / 3600.0, 2), "would_be_alarms": watch.alarms}
+    return told
 
 
 def _sizes_of(sizes: Mapping[str, int], prefix: str) -> dict[str, int]:
@@ -165,13 +186,15 @@ class Teacher:
             maker = self._maker(bundle)
             windows = ArchivedNormal(self._archived(bundle), normal)
             version = next_version(self._database, asset)
-            profile = maker.make(asset, windows, version=version)
+            others = other_banks(self._database, asset, bundle)
+            profile = maker.make(asset, windows, version=version, others=others)
             add_profile(self._database, profile, self._clock.now())
         return self._lesson(asset, bundle, normal, profile)
 
     def _is_learned(self, asset: str, bundle: str) -> bool:
         known = list_profiles(self._database, Scope(asset))
-        return any((row.asset, row.bundle) == (asset, bundle) for row in known)
+        mine = [row for row in known if (row.asset, row.bundle) == (asset, bundle)]
+        return any(not row.limits.get(HOURS_NEEDED) for row in mine)
 
     def _normal(self, asset: str, bundle: str, span: Span) -> Normal:
         sought = Sought(

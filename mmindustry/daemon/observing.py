@@ -1,11 +1,13 @@
 """What a worker's steps look like from outside: counters, lags, heartbeats."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from prometheus_client import Histogram
 from typing_extensions import override
 
+from mmindustry.alerting.watch import Phase, watches_in
 from mmindustry.clock import Clock
 from mmindustry.domain import (
     Change,
@@ -28,6 +30,7 @@ class StepObserver:
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
+        self._phases: dict[tuple[str, str], Phase] = {}
 
     def observe(self, step: Step) -> None:
         """Count a step that was committed."""
@@ -48,6 +51,7 @@ class StepObserver:
             known = kind.value if kind else "unknown"
             metrics.events_dropped_total.labels(modality=known, reason=reason).inc(count)
         self._observe_alarms(step)
+        self._observe_watches(step)
         self._observe_shards(step)
         self._observe_progress(step)
 
@@ -56,6 +60,16 @@ class StepObserver:
             if transition.change is Change.RAISED:
                 priority = transition.priority.value
                 self._metrics.alarms_annunciated_total.labels(priority=priority).inc()
+
+    def _observe_watches(self, step: Step) -> None:
+        """Count assets by the phase of their watch; each step of one tells it again."""
+        for state in step.alarm_states:
+            for policy, (_, watch) in watches_in(state.memory).items():
+                self._phases[state.asset, policy] = watch.phase
+        if step.alarm_states:
+            counts = Counter(self._phases.values())
+            for phase in Phase:
+                self._metrics.novelty_assets.labels(phase=phase.value).set(counts[phase])
 
     def _observe_shards(self, step: Step) -> None:
         for shard in step.shards:

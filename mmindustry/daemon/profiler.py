@@ -19,7 +19,13 @@ from mmindustry.daemon.places import open_record
 from mmindustry.errors import DependencyDown
 from mmindustry.fusion.bundle import bundle_folder, read_manifest
 from mmindustry.store.database import Database, told_plainly
-from mmindustry.store.normal import Sought, count_archived, read_normal, unlearned
+from mmindustry.store.normal import (
+    Sought,
+    count_archived,
+    hours_wanted,
+    read_normal,
+    unlearned,
+)
 
 _BEAT_SECONDS = 0.5
 _LONGEST_SECONDS = 3600.0
@@ -147,10 +153,11 @@ class Profiler:
         )
         step = min(windowing.hop_seconds, windowing.length_seconds)
         with told_plainly(self._database), self._database.read() as connection:
-            if count_archived(connection, sought) * step < policy.normal_hours * 3600:
+            wanted = max(policy.normal_hours, hours_wanted(connection, *pair))
+            if count_archived(connection, sought) * step < wanted * 3600:
                 return False
             normal = read_normal(connection, sought)
-        missing = policy.normal_hours - normal.hours
+        missing = wanted - normal.hours
         if missing <= 0 and len(normal.windows) >= policy.least_windows:
             return True
         # a plant at real speed can't have it sooner; half of that for one that plays its past

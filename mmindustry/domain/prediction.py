@@ -54,7 +54,9 @@ class Prediction:
     `classes`: those that can't be ruled out, the likeliest first, so that the truth is among them
     in the share `covered` of windows; empty = the window is like none that is known; None = its
     bundle tells no sets, or nothing was there. `embedding`: (modalities, width) in half precision,
-    little-endian, zero where absent; empty = not kept. `why`: plain JSON, of flagged windows."""
+    little-endian, zero where absent; empty = not kept. `why`: plain JSON, of flagged windows.
+    `limits`: the profile's, by which `novelty` is followed (no row keeps them: a profile never
+    changes)."""
 
     window: WindowKey
     end: datetime
@@ -75,6 +77,7 @@ class Prediction:
     covered: float | None = None
     embedding: bytes = field(default=b"", repr=False)
     why: Mapping[str, Any] | None = field(default=None, repr=False)
+    limits: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def leading(self) -> str:

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from mmindustry.domain import Features, Prediction
 from mmindustry.fusion import hazard
+from mmindustry.fusion.bank import novelty
 from mmindustry.fusion.calibration import posterior
 from mmindustry.fusion.explain import additive_terms
 from mmindustry.fusion.manifest import Manifest
-from mmindustry.fusion.novelty import novelty
 from mmindustry.fusion.runtime import Arrays, Raw
 
 _HALF_MOST = 6e4  # beyond lies infinity in half precision
@@ -75,6 +75,7 @@ class Judge:
                 classes=sets[row],
                 covered=None if sets[row] is None else self._level,
                 embedding=kept[row].tobytes(),
+                limits=self._limits(item),
             )
             for row, item in enumerate(features)
         ]
@@ -152,6 +153,10 @@ class Judge:
     def _profile_id(self, item: Features) -> str | None:
         profile = item.profile
         return profile.id if profile and profile.bundle == self.manifest.id else None
+
+    def _limits(self, item: Features) -> Mapping[str, float]:
+        profile = item.profile
+        return {} if profile is None or not self._profile_id(item) else dict(profile.limits)
 
     def _novelty(
         self, item: Features, embeddings: NDArray[np.float32], present: NDArray[np.bool_]

@@ -4,8 +4,6 @@ The bank, the densities and the calibration scores stand in the asset's profile;
 (`training/profile.py`), serving only reads.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,12 +75,3 @@ def p_values(scores: NDArray[np.float64], calibration: Array) -> NDArray[np.floa
     ordered = np.sort(calibration)
     above = len(ordered) - np.searchsorted(ordered, scores, side="left")
     return (1.0 + above.astype(np.float64)) / (len(ordered) + 1.0)
-
-
-def novelty(embedding: Array, arrays: Mapping[str, Array], modality: str) -> float | None:
-    """Return the p-value of one embedding (width,); None where the profile has no such bank."""
-    bank, density, calibration = array_names(modality)
-    if bank not in arrays:
-        return None
-    scores = novelty_scores(embedding[None, :], arrays[bank], arrays[density])
-    return float(p_values(scores, arrays[calibration])[0])

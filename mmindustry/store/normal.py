@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select, tuple_
 
+from mmindustry.alerting.watch import HOURS_NEEDED
 from mmindustry.domain import Evidence, Window, WindowKey
 from mmindustry.store.facts import evidence_of
 from mmindustry.store.prediction_rows import HEALTHY
@@ -205,13 +206,24 @@ def _label_spans(connection: Connection, sought: Sought) -> list[_Span]:
 
 
 def unlearned(connection: Connection, default_bundle: str) -> list[tuple[str, str]]:
-    """Return (asset, serving bundle) of the registered assets that have no active profile of it."""
+    """Return (asset, serving bundle) of the registered assets that have no active profile of it.
+
+    One that waits for more normal hours, to keep its budget of false alarms, counts as none.
+    """
     champions = {"": default_bundle} | read_assignments(connection, CHAMPION)
-    known = connection.execute(select(profiles.c.asset, profiles.c.bundle).where(profiles.c.active))
-    learned = {(row.asset, row.bundle) for row in known}
+    columns = (profiles.c.asset, profiles.c.bundle, profiles.c.limits)
+    known = connection.execute(select(*columns).where(profiles.c.active))
+    learned = {(row.asset, row.bundle) for row in known if not row.limits.get(HOURS_NEEDED)}
     query = select(assets.c.asset).where(assets.c.registered).order_by(assets.c.asset)
     wanted = [(asset, longest_prefix(champions, asset)) for asset in connection.scalars(query)]
     return [pair for pair in wanted if pair[1] and pair not in learned]
+
+
+def hours_wanted(connection: Connection, asset: str, bundle: str) -> float:
+    """Return the normal hours the asset's active profile asks for; 0 where it asks for none."""
+    mine = (profiles.c.asset == asset, profiles.c.bundle == bundle, profiles.c.active)
+    limits = connection.scalar(select(profiles.c.limits).where(*mine)) or {}
+    return float(limits.get(HOURS_NEEDED, 0.0))
 
 
 def count_archived(connection: Connection, sought: Sought) -> int:

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select, text, update
 
+from mmindustry.alerting.watch import Watch, watches_in
 from mmindustry.domain import Profile
 from mmindustry.errors import Busy
 from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.queries.scope import Scope
-from mmindustry.store.tables import profiles
+from mmindustry.store.tables import alarm_states, profiles
 
 _KEPT_BYTES = 256 * 1024 * 1024
+_OTHERS = 8
+_OF_EACH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,39 @@ def read_profile(database: Database, profile: str) -> Profile | None:
         rows = connection.execute(select(profiles).where(profiles.c.profile == profile))
         row = rows.mappings().first()
         return None if row is None else _profile_of(row)
+
+
+def read_watch(database: Database, profile: Profile) -> Watch | None:
+    """Return how far the watch by this profile has come; None where no window met it yet."""
+    query = select(alarm_states.c.memory).where(alarm_states.c.asset == profile.asset)
+    with told_plainly(database), database.read() as connection:
+        memory = connection.scalar(query) or {}
+    known = (watch for name, watch in watches_in(memory).values() if name == profile.id)
+    return next(known, None)
+
+
+def other_banks(
+    database: Database, asset: str, bundle: str, *, most: int = _OTHERS
+) -> dict[str, NDArray[np.float32]]:
+    """Return modality -> normal embeddings of other assets by the same bundle, some of each.
+
+    They help an asset whose own normal is short.
+    """
+    query = (
+        select(profiles)
+        .where(profiles.c.bundle == bundle, profiles.c.asset != asset, profiles.c.active)
+        .order_by(profiles.c.created_at.desc())
+        .limit(most)
+    )
+    with told_plainly(database), database.read() as connection:
+        found = [_profile_of(row) for row in connection.execute(query).mappings()]
+    banks: dict[str, list[NDArray[np.float32]]] = {}
+    for profile in found:
+        for name, bank in profile.arrays.items():
+            if name.startswith("bank_"):
+                every = max(1, len(bank) // _OF_EACH)
+                banks.setdefault(name.removeprefix("bank_"), []).append(bank[::every])
+    return {modality: np.concatenate(parts) for modality, parts in banks.items()}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 MODALITIES = ("image", "audio", "text", "state", "unknown")
 WINDOW_RESULTS = ("complete", "partial", "revised", "blind")
 GAP_KINDS = ("quiet", "data_gap")
+NOVELTY_PHASES = ("learning", "shadow", "armed")
 PRIORITIES = ("high", "medium", "low")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 STEP_OUTCOMES = ("done", "idle", "fenced", "failed")
@@ -106,6 +107,13 @@ class Metrics:
             "Profiles the profiler set out to learn; refused: too little normal, or none steady.",
             "outcome",
         )
+        self.novelty_assets = self._gauge(
+            "novelty_assets",
+            "Assets whose watch for novelty is learning, in shadow or armed.",
+            "phase",
+        )
+        for phase in NOVELTY_PHASES:
+            self.novelty_assets.labels(phase=phase)
         self.step_duration_seconds = self._histogram(
             "step_duration_seconds", "Time for one step of the line, from poll to commit.", _WORK
         )

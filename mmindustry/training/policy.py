@@ -217,6 +217,12 @@ class ProfilePolicy:
     """Windows that are read, evenly over all the normal there is: `least_windows`..20000."""
     references: int = 2000
     """Most references a modality in the bank, 20..5000."""
+    false_alarms_per_week: float = 0.7
+    """False `novelty` alarms a machine-week that people bear, 0.01..100. The limits of a profile
+    follow from it; where they can't be told from the normal there is, the profile says so."""
+    step_seconds: float = 600.0
+    """Event time from one step of the novelty CUSUM to the next, seconds, 1..86400: windows in
+    between say the same again."""
 
     def __post_init__(self) -> None:
         """Refuse what no profile can be made of."""
@@ -228,5 +234,11 @@ class ProfilePolicy:
             raise ValueError(f"guard_seconds must be 0 or more, got {self.guard_seconds}")
         if not 40 <= self.least_windows <= self.most_windows <= 20_000:
             raise ValueError("40 <= least_windows <= most_windows <= 20000 must hold")
+        if not 0.01 <= self.false_alarms_per_week <= 100:
+            raise ValueError(
+                f"false_alarms_per_week must be in 0.01..100, got {self.false_alarms_per_week}"
+            )
+        if not 1 <= self.step_seconds <= 86_400:
+            raise ValueError(f"step_seconds must be in 1..86400, got {self.step_seconds}")
         if not 20 <= self.references <= 5_000:
             raise ValueError(f"references must be in 20..5000, got {self.references}")

@@ -8,18 +8,20 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mmindustry.alerting.novelty import novelty_level
 from mmindustry.alerting.policy import AlertingPolicy
-from mmindustry.alerting.scores import novelty_level
 from mmindustry.domain import Context, Features, Frame, Profile, Window
 from mmindustry.errors import InputError
 from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard
 from mmindustry.features.spec import BASELINE, MODALITIES, Recipe
 from mmindustry.features.spectra import Basis
-from mmindustry.fusion.novelty import array_names, densities, novelty_scores, p_values
+from mmindustry.fusion.bank import Bank
 from mmindustry.fusion.predictor import FusionPredictor
+from mmindustry.training.bank import CALIBRATED_SHARE, learn_bank
 from mmindustry.training.baseline import baseline_frame
 from mmindustry.training.policy import ProfilePolicy
+from mmindustry.training.watching import Told, first_of_steps, limits_of
 
 Array = NDArray[np.float32]
 Pair = tuple[Window, Context]
@@ -27,8 +29,6 @@ Pair = tuple[Window, Context]
 _BASELINE_WINDOWS = 60
 """Windows whose frames the median is taken of: some hundred frames forget whoever walked by."""
 _TOGETHER = 32
-_CALIBRATED_SHARE = 0.3
-_TRIMMED_SHARE = 0.02
 _LIMIT_P = 0.01
 _CHECKS = (0.4, 0.6, 0.8)
 """Where in time the checks of steadiness begin."""
@@ -50,17 +50,14 @@ class NormalWindows(Protocol):
         """Yield those at these places, in order; one that can't be read is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a bank tells of one modality: references, their densities, later scores (ascending)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """Normal windows as the network embeds them, in order of time: `points` (windows, 3, width),
+    `present` (windows, 3), `seconds` (windows,) of their ends."""
 
-    bank: Array
-    density: Array
-    calibration: Array
-
-    def surprise(self, points: Array) -> NDArray[np.float64]:
-        """Return the p-value of each embedding, shape (points,)."""
-        return p_values(novelty_scores(points, self.bank, self.density), self.calibration)
+    points: Array
+    present: NDArray[np.bool_]
+    seconds: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +71,14 @@ class ProfileMaker:
     alerting: AlertingPolicy = field(default_factory=AlertingPolicy)
     guard: Guard = field(default_factory=Guard)
 
-    def make(self, asset: str, normal: NormalWindows, *, version: int) -> Profile:
+    def make(
+        self,
+        asset: str,
+        normal: NormalWindows,
+        *,
+        version: int,
+        others: Mapping[str, Array] | None = None,
+    ) -> Profile:
         """Return the profile of an asset from windows of when nothing was wrong.
 
         The baseline frames are made first, since the bank is embedded with them. The later
@@ -82,7 +86,15 @@ class ProfileMaker:
         the bank has not seen; its strangest 2 % are left out, since some "normal" windows never
         are (learning.md 4.6). A modality whose own held-out normal would have raised the novelty
         alarm is not steady enough to be told by, and gets no bank. Memory is bounded: windows are
-        read a few at a time, only their embeddings stay.
+        read a few at a time, only their embeddings stay. The limits of the watch for novelty follow
+        from the policy's budget of false alarms.
+
+        Args:
+            asset: Its path.
+            normal: Its windows.
+            version: Of the profile.
+            others: Modality -> normal embeddings (any, width) of other assets by the same bundle:
+                they help where the asset's own are few.
 
         Raises:
             InputError: Too few windows, windows of another asset, or no modality is steady.
@@ -91,19 +103,19 @@ class ProfileMaker:
         self._enough(asset, len(places))
         sample = [places[at] for at in spread(len(places), _BASELINE_WINDOWS)]
         seen = self._profile(asset, version, normal, self._baselines(asset, normal, sample))
-        points, present = self._embedded(asset, normal, places, seen)
-        self._enough(asset, len(points))
+        embedded = self._embedded(asset, normal, places, seen)
+        self._enough(asset, len(embedded.points))
         known = {
-            modality: learned
+            modality: bank
             for at, modality in enumerate(MODALITIES)
-            if (learned := self._learned(points[present[:, at], at])) is not None
+            if (bank := self._learned(embedded, at, (others or {}).get(modality))) is not None
         }
         if not known:
             raise InputError(
-                f"{asset}: {len(points)} windows are normal, but in no modality is the later of "
-                "them like the earlier; learn again when there are more"
+                f"{asset}: {len(embedded.points)} windows are normal, but in no modality is the "
+                "later of them like the earlier; learn again when there are more"
             )
-        return _with_banks(seen, known)
+        return _with_banks(seen, known, self._limits(embedded, known, normal.hours))
 
     def _enough(self, asset: str, count: int) -> None:
         if count < self.policy.least_windows:
@@ -136,28 +148,56 @@ class ProfileMaker:
 
     def _embedded(
         self, asset: str, normal: NormalWindows, places: Sequence[int], profile: Profile
-    ) -> tuple[Array, NDArray[np.bool_]]:
-        """Return embeddings (windows, 3, width) in order of time, and which are there."""
+    ) -> Embedded:
         points: list[Array] = []
         present: list[list[bool]] = []
+        seconds: list[float] = []
         waiting: list[Features] = []
         for features in self._built(normal.read(places), profile):
             if features.window.asset != asset:
                 raise InputError(f"windows of {features.window.asset} say nothing of {asset}")
             waiting.append(features)
+            present.append([bool(features.present[m]) for m in MODALITIES])
+            seconds.append(features.end.timestamp())
             if len(waiting) == _TOGETHER:
                 points.append(self.predictor.embed(waiting))
-                present += [[bool(f.present[m]) for m in MODALITIES] for f in waiting]
                 waiting = []
         points.append(self.predictor.embed(waiting))
-        present += [[bool(f.present[m]) for m in MODALITIES] for f in waiting]
-        return np.concatenate(points), np.array(present, np.bool_).reshape(-1, len(MODALITIES))
+        return Embedded(
+            points=np.concatenate(points),
+            present=np.array(present, np.bool_).reshape(-1, len(MODALITIES)),
+            seconds=np.array(seconds),
+        )
 
-    def _learned(self, points: Array) -> Known | None:
-        """Return what a modality's embeddings (windows, width) tell; None: too few, or unsteady."""
+    def _learned(self, embedded: Embedded, at: int, others: Array | None) -> Bank | None:
+        """Return what one modality tells; None: too few, or unsteady."""
+        points = embedded.points[embedded.present[:, at], at]
         if len(points) < self.policy.least_windows or not self._is_steady(points):
             return None
-        return known_by(points, self.policy.references)
+        return learn_bank(points, self.policy.references, others=others)
+
+    def _limits(
+        self, embedded: Embedded, known: Mapping[str, Bank], hours: float
+    ) -> dict[str, float]:
+        """Return the limits of the watch, from the later windows of each modality."""
+        told = {}
+        for modality, bank in known.items():
+            at = MODALITIES.index(modality)
+            there = np.flatnonzero(embedded.present[:, at])
+            later = there[len(there) - int(len(there) * CALIBRATED_SHARE) :]
+            later = later[first_of_steps(embedded.seconds[later], self.policy.step_seconds)]
+            told[modality] = Told(
+                scores=bank.scores(embedded.points[later, at]),
+                seconds=embedded.seconds[later],
+                present=len(there) / len(embedded.present),
+                step_seconds=self.policy.step_seconds,
+            )
+        return limits_of(
+            told,
+            budget=self.policy.false_alarms_per_week,
+            step_seconds=self.policy.step_seconds,
+            hours=hours,
+        )
 
     def _is_steady(self, points: Array) -> bool:
         """Return whether no stretch of normal would alarm one who learned all before it.
@@ -169,12 +209,12 @@ class ProfileMaker:
         ahead = int(len(points) * _STRETCH)
         for share in _CHECKS:
             begin = int(len(points) * share)
-            known = known_by(points[:begin], self.policy.references)
-            step = log(len(known.calibration) + 1) - self.alerting.novelty_drift
-            bar = min(self.alerting.novelty_limit, ahead * step / 2)
+            known = learn_bank(points[:begin], self.policy.references)
+            drift, limit = self.alerting.novelty_drift, self.alerting.novelty_limit
+            bar = min(limit, ahead * (log(len(known.calibration) + 1) - drift) / 2)
             level = 0.0
             for p_value in known.surprise(points[begin : begin + ahead]):
-                level = novelty_level(level, float(p_value), self.alerting)
+                level = novelty_level(level, float(p_value), drift=drift, limit=limit)
                 if level >= bar > 0:
                     return False
         return True
@@ -204,43 +244,20 @@ def spread(count: int, most: int) -> list[int]:
     return [round(place) for place in np.linspace(0, count - 1, most)]
 
 
-def known_by(points: Array, references: int) -> Known:
-    """Return what embeddings in order of time tell: the later three in ten calibrate."""
-    held = int(len(points) * _CALIBRATED_SHARE)
-    bank = core_set(points[: len(points) - held], references)
-    density = densities(bank)
-    scores = novelty_scores(points[len(points) - held :], bank, density)
-    return Known(bank, density, np.sort(scores).astype(np.float32))
-
-
 def _frames_only(features: Features) -> Features:
     kept = {name: features.arrays[name] for name in ("image_frames", "image_mask")}
     return replace(features, arrays=kept)
 
 
-def _with_banks(profile: Profile, known: Mapping[str, Known]) -> Profile:
-    """Return the profile with its banks and limits; a limit is the score with p = 0.01."""
-    limits, arrays = {}, dict(profile.arrays)
+def _with_banks(
+    profile: Profile, known: Mapping[str, Bank], limits: Mapping[str, float]
+) -> Profile:
+    """Return the profile with its banks and limits; `novelty_` ones are scores with p = 0.01."""
+    arrays = dict(profile.arrays)
+    scores = {
+        f"novelty_{modality}": float(np.quantile(one.calibration, 1.0 - _LIMIT_P))
+        for modality, one in known.items()
+    }
     for modality, one in known.items():
-        values = (one.bank, one.density, one.calibration)
-        arrays |= dict(zip(array_names(modality), values, strict=True))
-        limits[f"novelty_{modality}"] = float(np.quantile(one.calibration, 1.0 - _LIMIT_P))
-    return replace(profile, arrays=arrays, limits=limits)
-
-
-def core_set(points: Array, largest: int = 5_000) -> Array:
-    """Return the bank: the points less their strangest 2 %, thinned to `largest` by k-centre.
-
-    Greedy k-centre (Gonzalez, 1985): each next point is the one farthest from those chosen.
-    """
-    strange = densities(points)
-    kept: Array = points[strange <= np.quantile(strange, 1.0 - _TRIMMED_SHARE)]
-    if len(kept) <= largest:
-        return kept
-    chosen = [0]
-    gap = np.linalg.norm(kept - kept[0], axis=1)
-    while len(chosen) < largest:
-        chosen.append(int(gap.argmax()))
-        gap = np.minimum(gap, np.linalg.norm(kept - kept[chosen[-1]], axis=1))
-    thinned: Array = kept[np.sort(chosen)]
-    return thinned
+        arrays |= one.arrays(modality)
+    return replace(profile, arrays=arrays, limits=scores | dict(limits))

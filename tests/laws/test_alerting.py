@@ -1,5 +1,7 @@
 """Law 10, and that the alarm fold knows nothing of batches, crashes and other assets."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,7 +9,9 @@ from mmindustry.alerting.policy import AlertingPolicy
 from mmindustry.domain import AlarmTransition, Change, Failed, Gap, Prediction
 from tests.unit.alerting import material as m
 
-POLICY = AlertingPolicy(on_probability=0.6, off_probability=0.45)
+POLICY = AlertingPolicy(on_probability=0.6, off_probability=0.45, shadow_hours=0.02)
+LIMITS = {"budget": 50.0, "drift": 1.5, "step_seconds": 20.0, "cusum_audio": 6.0}
+PROFILES: tuple[tuple[str, dict[str, float]], ...] = (("v1", {}), ("v2", LIMITS), ("v2", LIMITS))
 FINDINGS = ((), (("camera_frozen", "cam"),), (("source_missing", "mic"),))
 
 
@@ -27,18 +31,18 @@ def lives(draw: st.DrawFn) -> list[Prediction | Failed]:
                 windows.append(m.failed(number, asset=asset))
                 continue
             bad = draw(st.floats(0, 1))
-            windows.append(
-                m.prediction(
-                    number,
-                    draw(st.sampled_from((0.0, 0.3, 0.5, 0.7, 0.95))),
-                    asset=asset,
-                    findings=draw(st.sampled_from(FINDINGS)),
-                    running=draw(st.sampled_from((None, True, True, False))),
-                    product={"good": 1 - bad, "scratch": bad},
-                    novelty={"audio": draw(st.sampled_from((0.0001, 0.01, 0.5, 1.0)))},
-                    profile="v1",
-                )
+            profile, limits = draw(st.sampled_from(PROFILES))
+            made = m.prediction(
+                number,
+                draw(st.sampled_from((0.0, 0.3, 0.5, 0.7, 0.95))),
+                asset=asset,
+                findings=draw(st.sampled_from(FINDINGS)),
+                running=draw(st.sampled_from((None, True, True, False))),
+                product={"good": 1 - bad, "scratch": bad},
+                novelty={"audio": draw(st.sampled_from((0.0001, 0.01, 0.5, 1.0)))},
+                profile=profile,
             )
+            windows.append(replace(made, limits=limits))
     return windows
 
 

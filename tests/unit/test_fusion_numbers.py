@@ -12,6 +12,7 @@ from scipy.stats import kstest
 
 from mmindustry.errors import BundleError
 from mmindustry.fusion import hazard
+from mmindustry.fusion.bank import novelty
 from mmindustry.fusion.calibration import (
     PATTERNS,
     Calibration,
@@ -24,7 +25,7 @@ from mmindustry.fusion.calibration import (
 )
 from mmindustry.fusion.explain import coalitions, shapley, shapley_through
 from mmindustry.fusion.heads import hazard_loss
-from mmindustry.fusion.novelty import densities, novelty, novelty_scores, p_values
+from mmindustry.fusion.novelty import densities, novelty_scores, p_values
 from tests.noise import noise_spec
 
 EDGES = hazard.edges_hours(noise_spec())

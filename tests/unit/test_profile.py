@@ -14,13 +14,15 @@ from mmindustry.domain import Context, Features, LogEntry, Modality, Window
 from mmindustry.errors import InputError
 from mmindustry.features.spec import BASELINE, MODALITIES, Recipe
 from mmindustry.features.spectra import Basis
+from mmindustry.fusion.bank import novelty
 from mmindustry.fusion.bundle import builtin_bundle
-from mmindustry.fusion.novelty import densities, distances, novelty, novelty_scores
+from mmindustry.fusion.novelty import densities, distances, novelty_scores
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.fusion.predictor import FusionPredictor, open_predictor
 from mmindustry.testing import ASSET, make_event, make_window
+from mmindustry.training.bank import core_set, learn_bank
 from mmindustry.training.policy import ProfilePolicy
-from mmindustry.training.profile import ProfileMaker, core_set, known_by, spread
+from mmindustry.training.profile import ProfileMaker, spread
 from tests.held_normal import HeldNormal
 
 POLICY = ProfilePolicy(least_windows=40, most_windows=60, references=20)
@@ -106,7 +108,8 @@ def test_each_camera_gets_its_own_baseline_and_steady_modalities_their_bank(
     assert means[f"{BASELINE}/cam-0"] == pytest.approx(60 / 255, abs=0.03)
     assert means[f"{BASELINE}/cam-1"] == pytest.approx(180 / 255, abs=0.03)
     assert (profile.id, profile.version, profile.bundle) == (f"{ASSET}@3", 3, served.bundle)
-    assert set(profile.limits) == {"novelty_image", "novelty_text"}
+    watched = {"budget", "drift", "step_seconds", "hours_needed"}
+    assert set(profile.limits) == {"novelty_image", "novelty_text"} | watched
     assert profile.arrays["bank_image"].shape == (20, 4)
     assert profile.normal_hours == pytest.approx(700 / 3600)
     assert normal.reads <= 2 * POLICY.most_windows
@@ -119,7 +122,7 @@ def test_a_modality_that_drifts_is_not_told_of(served: FusionPredictor) -> None:
         ASSET, HeldNormal(pictures(70)), version=1
     )
 
-    assert set(profile.limits) == {"novelty_image"}
+    assert [name for name in profile.limits if name.startswith("novelty")] == ["novelty_image"]
     assert "bank_text" not in profile.arrays
 
 
@@ -151,19 +154,15 @@ def test_windows_that_can_not_be_read_any_more_are_not_counted(served: FusionPre
 def test_the_strange_is_told_from_the_normal_and_the_normal_is_not() -> None:
     rng = np.random.default_rng(11)
     points = rng.normal(size=(400, 8)).astype(np.float32)
-    known = known_by(points, 200)
+    known = learn_bank(points, 200)
 
     fresh = known.surprise(rng.normal(size=(400, 8)).astype(np.float32))
     strange = known.surprise(rng.normal(6.0, 1.0, size=(50, 8)).astype(np.float32))
 
     assert abs(float((fresh < 0.1).mean()) - 0.1) < 0.07
-    assert float(strange.max()) == pytest.approx(1 / 121)
-    arrays = {
-        "bank_audio": known.bank,
-        "density_audio": known.density,
-        "calibration_audio": known.calibration,
-    }
-    assert novelty(points[0] + 50, arrays, "audio") == pytest.approx(1 / 121)
+    assert float(strange.max()) == pytest.approx(1 / 161)
+    arrays = known.arrays("audio")
+    assert novelty(points[0] + 50, arrays, "audio") == pytest.approx(1 / 161)
     assert novelty(points[0], arrays, "text") is None
 
 
@@ -202,6 +201,8 @@ def test_places_are_spread_evenly_and_a_core_set_is_bounded() -> None:
         {"least_windows": 300, "most_windows": 299},
         {"most_windows": 20_001},
         {"references": 19},
+        {"false_alarms_per_week": 0},
+        {"step_seconds": 0},
     ],
     ids=str,
 )
