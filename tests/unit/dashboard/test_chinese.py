@@ -44,6 +44,8 @@ CHINESE = {**BROWSER, "Accept-Language": "zh-CN", "X-Request-ID": "0123-4567-89"
 NAMES = {"mmindustry", "JSON", "CSV", "OpenAPI", "Prometheus", "htmx", "uPlot", "SQLite", "English"}
 NAMES |= {"UTC", "CET", "CST", "sha", "Parquet", "ETag", "JPEG", "PNG", "NUL", "UTF", "Kafka"}
 UNITS = {"rpm", "Hz", "kHz", "dB", "nat", "mm", "min", "log", "px"}
+ORDERS = {"BPFO", "BPFI", "BSF", "FTF"}  # bearing frequencies bear these names everywhere
+NAMES |= ORDERS
 TERMS = {
     "Idempotency",
     "Key",
