@@ -7,6 +7,7 @@ from mmindustry.cli.evaluate_bundle import bundle
 from mmindustry.cli.evaluate_fleet import fleet
 from mmindustry.cli.evaluate_maintnorm import maintnorm
 from mmindustry.cli.evaluate_missing import missing
+from mmindustry.cli.evaluate_nestor import nestor
 from mmindustry.cli.evaluate_retrieval import retrieval
 
 app = typer.Typer(help="Measure what the models are worth, on simulated and on real data.")
@@ -22,4 +23,5 @@ app.command("bundle")(bundle)
 app.command("fleet")(fleet)
 app.command("maintnorm")(maintnorm)
 app.command("missing")(missing)
+app.command("nestor")(nestor)
 app.command("retrieval")(retrieval)

@@ -1,0 +1,42 @@
+"""Work orders of a folder are told apart by text, assets left out."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mmindustry.cli.evaluate import app
+from mmindustry.errors import InputError
+from mmindustry.training.real.orders import read_orders
+
+
+def _written(root: Path) -> Path:
+    folder = root / "text" / "nestor"
+    folder.mkdir(parents=True)
+    rows = ["Asset,OriginalShorttext,FM"]
+    for k in range(60):
+        mode, text = (("Leak", "hose leaking"), ("Over Temp", "engine overheating"))[k % 2]
+        rows.append(f"{'ABC'[k % 3]},{text} {k},{mode}")
+    rows += ["A,seized,Seized", "A,nothing told,"]
+    (folder / "orders.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_orders_are_told_apart_and_rare_modes_counted(tmp_path: Path) -> None:
+    folder = str(_written(tmp_path))
+
+    told = CliRunner().invoke(app, ["nestor", "--data", folder, "--json", str(tmp_path / "o.json")])
+
+    assert told.exit_code == 0, told.output
+    assert "orders: 60 of 3 assets" in told.stdout
+    assert "macro_f1: 1.000" in told.stdout
+    assert "caveat: " in told.stdout
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "text" / "nestor"
+    folder.mkdir(parents=True)
+    (folder / "x.csv").write_text("Asset,FM\nA,Leak\n")
+
+    with pytest.raises(InputError, match="no column OriginalShorttext"):
+        read_orders(tmp_path)
