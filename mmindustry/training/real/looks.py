@@ -77,4 +77,5 @@ def _logistic(rows: Numbers, truth: Truth) -> Numbers:
 def _brightness(picture: NDArray[np.uint8]) -> Numbers:
     colours = picture.reshape(-1, 3)[::7].astype(np.float64)
     grey = colours.mean(axis=1)
-    return np.r_[colours.mean(axis=0), colours.std(axis=0), np.percentile(grey, _PERCENTILES)]
+    percentiles = np.percentile(grey, _PERCENTILES)
+    return np.concatenate([colours.mean(axis=0), colours.std(axis=0), percentiles])
