@@ -3,7 +3,9 @@
 import typer
 
 from mmindustry.cli.evaluate_bldc import bldc
+from mmindustry.cli.evaluate_bsdata import bsdata
 from mmindustry.cli.evaluate_bundle import bundle
+from mmindustry.cli.evaluate_cookie import cookie
 from mmindustry.cli.evaluate_fleet import fleet
 from mmindustry.cli.evaluate_maintnorm import maintnorm
 from mmindustry.cli.evaluate_missing import missing
@@ -19,7 +21,9 @@ def evaluate() -> None:
 
 
 app.command("bldc")(bldc)
+app.command("bsdata")(bsdata)
 app.command("bundle")(bundle)
+app.command("cookie")(cookie)
 app.command("fleet")(fleet)
 app.command("maintnorm")(maintnorm)
 app.command("missing")(missing)
