@@ -1,24 +1,26 @@
 """`mmindustry train`."""
 
 import json
+import os
 import shlex
 import shutil
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmindustry.cli.options import AsJson
-from mmindustry.errors import InputError, MissingExtra
+from mmindustry.errors import InputError, Interrupted, MissingExtra
 
 if TYPE_CHECKING:
     from mmindustry.training.simulated import Report
 
-_QUICK = {"windows": 480, "machines": 12, "epochs": 4}
-_FULL = {"windows": 8_000, "machines": 160, "epochs": 16}
+_QUICK = {"windows": 480, "machines": 12}
+_FULL = {"windows": 8_000, "machines": 160}
+_QUICK_EPOCHS = 4
+_TRAINED_SHARE = 0.68
 
 
 def train(
@@ -32,8 +34,38 @@ def train(
     work: Annotated[
         Path | None, typer.Option(help="Keep the data set here and use it again.")
     ] = None,
-    fusion: Annotated[str, typer.Option(help="Fusion module: late or concat.")] = "late",
-    epochs: Annotated[int | None, typer.Option(help="Most passes over the windows.")] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the run here, and go on from what stands here. Default: beside OUT, gone "
+            "when the bundle is written."
+        ),
+    ] = None,
+    fusion: Annotated[
+        str, typer.Option(help="Fusion module, of those `models fusions` lists.")
+    ] = "late",
+    epochs: Annotated[
+        int | None, typer.Option(help="Most passes over the windows; fewer the more there are.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="NAME=VALUE of any setting of a training, such as augment.crop=0.1."
+        ),
+    ] = None,
+    list_settings: Annotated[
+        bool, typer.Option("--list-settings", help="Print them all, what each means, and stop.")
+    ] = False,
+    search: Annotated[
+        int, typer.Option(help="Settings to try out first, trials done before counted.")
+    ] = 0,
+    folds: Annotated[
+        int, typer.Option(help="Folds by machine whose networks may serve as one; 0 = none.")
+    ] = 0,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Write event files for TensorBoard here.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the bundle.")] = "simulated",
     workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
     quick: Annotated[
@@ -43,41 +75,81 @@ def train(
 ) -> None:
     """Train a bundle and print what it is worth on machines it has never met.
 
-    Example: mmindustry train --simulated --out my-bundle
+    Ctrl-C keeps what was done; the same command goes on from there. Under torchrun all processes
+    train one network together.
+
+    Examples: mmindustry train --simulated --out my-bundle
+
+    mmindustry train --simulated --folds 5 --set balance=sampler --tensorboard runs/1
+
+    torchrun --nproc-per-node 2 -m mmindustry train --simulated --out my-bundle
     """
+    from mmindustry.cli.training import policy_of, settings_text
+    from mmindustry.training.policy import epochs_for
+
+    if list_settings:
+        print(settings_text())
+        return
     if not simulated:
         raise InputError("say what to train on: --simulated is what there is in this version")
-    if find_spec("torch") is None:
-        raise MissingExtra("train: needs torch; install mmindustry with the extra 'torch'")
+    for module, extra in (("torch", "torch"), *([("optuna", "tune")] if search else [])):
+        if find_spec(module) is None:
+            raise MissingExtra(
+                f"train: needs {module}; install mmindustry with the extra '{extra}'"
+            )
     sizes = _QUICK if quick else _FULL
-    kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-train-"))
-    try:
-        report = _run(
-            {
-                "windows": windows or sizes["windows"],
-                "machines": machines or sizes["machines"],
-                "seed": seed,
-                "out": out,
-                "work": kept,
-                "name": name,
-                "workers": workers,
-            },
-            {"fusion": fusion, "epochs": epochs or sizes["epochs"]},
-        )
-    finally:
-        if work is None:
-            shutil.rmtree(kept, ignore_errors=True)
+    count = windows or sizes["windows"]
+    usual = _QUICK_EPOCHS if quick else epochs_for(round(_TRAINED_SHARE * count))
+    given = {"fusion": fusion, "epochs": epochs or usual, "device": device}
+    policy = policy_of(settings or [], given)
+    kept = checkpoint or out.with_name(f"{out.name}-checkpoint")
+    plan = {
+        "windows": count,
+        "machines": machines or sizes["machines"],
+        "seed": seed,
+        "out": out,
+        "work": work or kept / "data",
+        "name": name,
+        "workers": workers,
+        "policy": policy,
+        "folds": folds,
+        "trials": search,
+    }
+    report = _run(plan, kept=kept, tensorboard=tensorboard)
+    if report is None:
+        return
+    if checkpoint is None:
+        shutil.rmtree(kept, ignore_errors=True)
     _show(report, as_json=as_json)
 
 
-def _run(settings: dict[str, object], training: dict[str, object]) -> "Report":
-    from mmindustry.training.policy import TrainingPolicy
+def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Report | None":
+    """Train as planned, alone or in a team.
+
+    Raises:
+        Exit: A signal asked for the end (130 or 143); what was done is kept.
+    """
+    from dataclasses import replace
+
+    from mmindustry.cli.training import attended
+    from mmindustry.daemon.stop import Stop
+    from mmindustry.training.device import joined, open_device, team_of
     from mmindustry.training.simulated import SimulatedRun, train_simulated
 
     typed = shlex.join(["mmindustry", *sys.argv[1:]])
-    policy = TrainingPolicy(**training)  # type: ignore[arg-type]  # typed by the options
-    run = SimulatedRun(policy=policy, command=typed, **settings)  # type: ignore[arg-type]
-    return train_simulated(run, lambda message: print(message, file=sys.stderr, flush=True))
+    run: SimulatedRun = SimulatedRun(command=typed, **plan)
+    stop, team = Stop(), team_of(os.environ)
+    with (
+        joined(team, open_device(run.policy.device, team.place)),
+        attended(
+            checkpoint=kept, tensorboard=tensorboard, stop=stop, rank_zero=team.rank == 0
+        ) as attend,
+    ):
+        try:
+            return train_simulated(run, attend.tell, replace(attend, team=team))
+        except Interrupted as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(stop.exit_code or 1) from error
 
 
 def _show(report: "Report", *, as_json: bool) -> None:

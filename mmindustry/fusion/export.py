@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from mmindustry.fusion.ensemble import Ensemble
 from mmindustry.fusion.network import Network, Positional
 from mmindustry.fusion.spec import OUTPUTS, NetworkSpec
 
@@ -24,7 +25,7 @@ def blank_arrays(spec: NetworkSpec, batch: int) -> dict[str, torch.Tensor]:
     }
 
 
-def export_onnx(network: Network) -> bytes:
+def export_onnx(network: Network | Ensemble) -> bytes:
     """Return the network in evaluation mode as an ONNX model, batch axis free.
 
     Batch norms are folded by the exporter; inputs and outputs are named as the spec's `inputs`

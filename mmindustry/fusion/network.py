@@ -181,7 +181,7 @@ def _read(picture: Encoded, region: int | None, there: Tensor) -> Tensor:
 class Positional(nn.Module):
     """The network with its arrays as arguments in the order of the spec's inputs, for export."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 

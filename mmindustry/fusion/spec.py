@@ -81,6 +81,10 @@ class NetworkSpec:
     steering: bool = False
     """Whether sound is read by the speed seen on the tachometer where nobody tells it; the
     recipe's `speeds` must be above 0."""
+    members: int = 1
+    """Networks whose answers are averaged, at least 1."""
+    stacked: bool = False
+    """Whether a learned layer over all evidence stands behind the average."""
     width: int = 64
     """Width of every modality's embedding (D)."""
     text_width: int = 16
@@ -110,8 +114,10 @@ class NetworkSpec:
             raise ValueError(f"faults must be different names, {HEALTHY!r} among them")
         if GOOD not in self.products or len(set(self.products)) != len(self.products):
             raise ValueError(f"products must be different names, {GOOD!r} among them")
-        if min(self.width, self.text_width, self.hazard_bins - 1) < 1:
-            raise ValueError("width and text_width must be at least 1, hazard_bins at least 2")
+        if min(self.width, self.text_width, self.hazard_bins - 1, self.members) < 1:
+            raise ValueError(
+                "width, text_width and members must be at least 1, hazard_bins at least 2"
+            )
         if self.steering and not self.recipe.speeds:
             raise ValueError("steering needs a recipe with speeds above 0")
         if any(scale <= 0 for scale in self.gauges.values()):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from mmindustry.errors import ConfigError
+from mmindustry.fusion.ensemble import Ensemble, make_network
 from mmindustry.fusion.network import Answer, Network
 from mmindustry.fusion.runtime import Arrays, DeviceMemory, Raw, Runtime
 from mmindustry.fusion.spec import NetworkSpec
@@ -27,7 +28,7 @@ def open_torch(
         raise ConfigError(f"device {device}: torch sees no CUDA device here; give cpu or auto")
     if device.startswith("cuda") and int(device.partition(":")[2]) >= torch.cuda.device_count():
         raise ConfigError(f"device {device}: only {torch.cuda.device_count()} CUDA devices here")
-    network = Network(spec, [1.0] * len(spec.faults))
+    network = make_network(spec, [1.0] * len(spec.faults))
     fill(network, weights)
     return TorchRuntime(network, device=device, half=half)
 
@@ -39,7 +40,9 @@ class TorchRuntime(Runtime):
     half precision under autocast; log-sums stay in single precision.
     """
 
-    def __init__(self, network: Network, *, device: str = "cpu", half: bool = False) -> None:
+    def __init__(
+        self, network: Network | Ensemble, *, device: str = "cpu", half: bool = False
+    ) -> None:
         self.name = f"torch:{device}:{'half' if half else 'single'}"
         self._device = torch.device(device)
         self._half = half

@@ -36,6 +36,11 @@ class Team:
         distributed.all_reduce(summed)
         return summed.to(numbers.device)
 
+    def wait(self) -> None:
+        """Return once everybody has come here."""
+        if self.size > 1:
+            distributed.barrier()
+
     def even(self, network: nn.Module) -> None:
         """Bring everybody's float buffers (batch norms) to their mean."""
         if self.size == 1:

@@ -17,6 +17,7 @@ from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, write_bundle
 from mmindustry.fusion.calibration import posterior
 from mmindustry.fusion.export import export_onnx
+from mmindustry.fusion.fusions import FUSIONS
 from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.spec import NetworkSpec
@@ -26,8 +27,9 @@ from mmindustry.simulate.faults import CLASSES
 from mmindustry.simulate.product import PRODUCT_CLASSES
 from mmindustry.training.card import bundle_card
 from mmindustry.training.dataset import DataSet
+from mmindustry.training.ensembles import Chosen, choose
 from mmindustry.training.examples import make_shards, orders
-from mmindustry.training.loop import batches, train
+from mmindustry.training.loop import Attend, batches, fit, train
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import macro_f1
 from mmindustry.training.serving import Measured, Serving, measure
@@ -64,6 +66,10 @@ class SimulatedRun:
 
     good_prior: float = 0.9
     """Share of good products where the bundle will serve."""
+    folds: int = 0
+    """Folds whose networks may serve as one, where validation says so; 0 = none."""
+    trials: int = 0
+    """Settings that are tried out before; 0 = those of the policy are taken."""
 
     def __post_init__(self) -> None:
         """Refuse a run too small to be split or measured."""
@@ -74,6 +80,8 @@ class SimulatedRun:
             )
         if not (0 < self.healthy_prior < 1 and 0 < self.good_prior < 1):
             raise InputError("healthy_prior and good_prior must lie between 0 and 1")
+        if self.folds == 1 or min(self.folds, self.trials) < 0:
+            raise InputError("folds must be 0 or at least 2, trials at least 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +93,68 @@ class Report:
     metrics: dict[str, Any]
 
 
-def train_simulated(run: SimulatedRun, tell: Tell) -> Report:
+def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None) -> Report | None:
     """Make a bundle from the simulated plant alone and return its figures on unseen machines.
 
     The same run gives the same bundle on the same machine; another instruction set moves the
-    figures by a hundredth at most.
+    figures by a hundredth at most. In a team all train, the first one writes and the others
+    return None.
+
+    Raises:
+        InputError: `run.out` exists, or what stands in the checkpoint is another run's.
+        Interrupted: `attend.stop` said so.
     """
+    attend = replace(attend or Attend(), tell=tell if attend is None else attend.tell)
     torch.set_num_threads(1)
     if run.out.exists():
         raise InputError(f"{run.out}: exists already; give another --out, bundles never change")
+    if run.policy.fusion not in FUSIONS:
+        raise InputError(f"fusion {run.policy.fusion!r} is none of {', '.join(FUSIONS)}")
     spec = simulated_spec(run.policy)
-    data = simulated_data(run, spec, tell)
+    if attend.team.rank == 0:
+        simulated_data(run, spec, tell)
+    attend.team.wait()
+    data = simulated_data(run, spec, _silent)
     split = split_by_group(data.targets().group, validate=0.12, test=0.2, seed=run.seed)
-    policy = replace(run.policy, seed=run.seed)
-    trained = train(data, rows=split.train, validate=split.validate, policy=policy, tell=tell)
-    tell("exporting to ONNX and measuring on unseen machines")
-    model = export_onnx(trained.network)
+    run = replace(run, policy=replace(run.policy, seed=run.seed))
+    run, chosen = _trained(run, data, split, attend)
+    return _written(run, data, split, chosen) if attend.team.rank == 0 else None
+
+
+def _trained(
+    run: SimulatedRun, data: DataSet, split: Split, attend: Attend
+) -> tuple[SimulatedRun, Chosen]:
+    """Return what serves, and the run with the settings that were found best."""
+    if run.trials:
+        from mmindustry.training.search import search  # noqa: PLC0415 - needs the extra tune
+
+        found = search(data, split.train, run.policy, trials=run.trials, attend=attend)
+        attend.tell(f"best of {found.trials} settings: {dict(found.tried)}")
+        run = replace(run, policy=found.policy)
+    single = fit(data, rows=split.train, validate=split.validate, policy=run.policy, attend=attend)
+    if not run.folds:
+        return run, Chosen(single.network, single.prior, "single", {}, ())
+    plan = (run.policy, run.folds, attend)
+    return run, choose(data, single, rows=split.train, validate=split.validate, plan=plan)
+
+
+def _written(run: SimulatedRun, data: DataSet, split: Split, chosen: Chosen) -> Report:
+    """Export and measure what was chosen, and write the bundle."""
+    model = export_onnx(chosen.network)
     serving = Serving(run.healthy_prior, run.good_prior, run.seed)
-    measured = measure(OnnxRuntime(model), data, split, prior=trained.prior, serving=serving)
-    measured.metrics["macro_f1"]["permuted_labels"] = permuted_labels(data, split, policy)
-    manifest = _manifest(run, measured, data.data_hash())
+    measured = measure(OnnxRuntime(model), data, split, prior=chosen.prior, serving=serving)
+    measured.metrics["macro_f1"]["permuted_labels"] = permuted_labels(data, split, run.policy)
+    if run.folds:
+        measured.metrics["folds"] = {
+            "chosen": chosen.name,
+            "validation_loss": dict(chosen.losses),
+            "macro_f1": list(chosen.folds),
+        }
+    members = run.folds if chosen.name != "single" else 1
+    spec = replace(measured.spec, members=members, stacked=chosen.name == "stacked")
+    manifest = _manifest(run, replace(measured, spec=spec), data.data_hash())
     contents = {
-        WEIGHTS: pack(arrays_of(trained.network)),
+        WEIGHTS: pack(arrays_of(chosen.network)),
         ARRAYS: pack({MEL_BASIS: Basis.make(spec.recipe).mel}),
         MODEL: model,
         CARD: bundle_card(manifest).encode(),

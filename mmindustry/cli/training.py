@@ -1,0 +1,155 @@
+"""What `mmindustry train` shows and obeys while it trains."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mmindustry.errors import MissingExtra
+from mmindustry.training.policy import TrainingPolicy
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from mmindustry.daemon.stop import Stop
+    from mmindustry.training.loop import Attend, Moment
+
+_DRAIN_SECONDS = 60.0
+
+
+class _Wish(BaseModel):
+    """Settings as typed; every one by its name."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    training: TrainingPolicy = Field(default_factory=TrainingPolicy)
+
+
+def policy_of(typed: Sequence[str], given: dict[str, Any]) -> TrainingPolicy:
+    """Return the policy that `--set NAME=VALUE` and other options ask for.
+
+    Raises:
+        BadParameter: A name is unknown or a value is out of range; all of them are told.
+    """
+    wish: dict[str, Any] = {}
+    for one in typed:
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{one!r}: write NAME=VALUE", param_hint="--set")
+        *path, last = name.strip().split(".")
+        place = wish
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = None if value.strip() == "none" else value.strip()
+    try:
+        return _Wish.model_validate({"training": {**given, **wish}}).training
+    except ValidationError as error:
+        mistakes = [
+            ".".join(map(str, one["loc"][1:])) + ": " + one["msg"].removeprefix("Value error, ")
+            for one in error.errors()
+        ]
+        raise typer.BadParameter("; ".join(mistakes), param_hint="--set") from error
+
+
+def settings_text() -> str:
+    """Return every setting of a training with its default and meaning, one a line."""
+    schema = _Wish.model_json_schema()["$defs"]
+    lines = []
+    for kind, prefix in (("TrainingPolicy", ""), ("AugmentPolicy", "augment.")):
+        for name, one in schema[kind]["properties"].items():
+            if name == "augment":
+                continue
+            meaning = " ".join(str(one.get("description", "")).split())
+            lines.append(f"{prefix}{name}={_written(one.get('default', {}))}\n    {meaning}")
+    return "\n".join(lines)
+
+
+def _written(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+@contextmanager
+def attended(
+    *, checkpoint: Path, tensorboard: Path | None, stop: "Stop", rank_zero: bool
+) -> Iterator["Attend"]:
+    """Yield who attends a training: a bar on a terminal and lines elsewhere, event files, signals
+    that are obeyed from the first step on."""
+    from mmindustry.training.loop import Attend
+
+    with ExitStack() as stack:
+        watch: list[Any] = []
+        tell = _line if rank_zero else _silent
+        if rank_zero and sys.stderr.isatty():
+            bar = stack.enter_context(_bar())
+            watch.append(bar)
+            tell = bar.tell
+        if rank_zero and tensorboard is not None:
+            if find_spec("tensorboard") is None:
+                raise MissingExtra(
+                    "--tensorboard: needs tensorboard; install mmindustry with the extra 'tune'"
+                )
+            from mmindustry.training.board import Board
+
+            board = Board(tensorboard)
+            stack.callback(board.close)
+            watch.append(board)
+        yield Attend(tell=tell, watch=watch, checkpoint=checkpoint, stop=_Obedient(stop))
+
+
+class _Obedient:
+    """Takes signals over when it is first asked: what comes before ends as it always did."""
+
+    def __init__(self, stop: "Stop") -> None:
+        self._stop, self._obeys = stop, False
+
+    def __call__(self) -> bool:
+        """Return whether the end was asked for."""
+        if not self._obeys:
+            from mmindustry.daemon.stop import obey_signals
+
+            obey_signals(self._stop, drain_seconds=_DRAIN_SECONDS)
+            self._obeys = True
+        return self._stop.wanted()
+
+
+class _Bar:
+    """A bar of the steps, with lines above it."""
+
+    def __init__(self, progress: "Progress", task: "TaskID") -> None:
+        self._progress, self._task = progress, task
+
+    def __call__(self, moment: "Moment") -> None:
+        """Move it."""
+        self._progress.update(
+            self._task,
+            total=moment.epochs * moment.steps,
+            completed=moment.epoch * moment.steps + moment.step,
+            description=f"epoch {moment.epoch + 1}, loss {moment.loss:.3f}",
+        )
+
+    def tell(self, message: str) -> None:
+        """Say a line above it."""
+        self._progress.console.print(message, highlight=False, markup=False)
+
+
+@contextmanager
+def _bar() -> Iterator[_Bar]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress, progress.add_task("training", total=None))
+
+
+def _line(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _silent(message: str) -> None:
+    del message

@@ -1,0 +1,66 @@
+"""Settings of a training as typed, and what is shown of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from mmindustry.cli.training import attended, policy_of, settings_text
+from mmindustry.daemon.stop import Stop
+from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
+
+
+def test_settings_are_taken_by_name_and_kind() -> None:
+    typed = ["learning_rate=0.01", "augment.crop=0.1", "norm_epochs=3", "placement.image=cuda:1"]
+
+    policy = policy_of([*typed, "dropout=none"], {"epochs": 5, "fusion": "concat"})
+
+    assert policy == TrainingPolicy(
+        learning_rate=0.01,
+        augment=AugmentPolicy(crop=0.1),
+        norm_epochs=3,
+        placement={"image": "cuda:1"},
+        epochs=5,
+        fusion="concat",
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("batch", "write NAME=VALUE"),
+        ("batch=many", "batch: Input should be a valid integer"),
+        ("bach=3", "bach: Unexpected keyword argument"),
+        ("batch=1", "batch at least 2"),
+        ("balance=maybe", "balance is 'maybe'; it must be prior or weights or sampler"),
+        ("augment.crop=2", "crop is 2.0; it must lie in"),
+        ("device=gpu", "device is 'gpu'; it must be auto, cpu or cuda:N"),
+        ("placement.nose=cpu", "placement nose=cpu: it must be image, audio or text"),
+    ],
+)
+def test_a_setting_that_can_not_be_followed_is_told(typed: str, said: str) -> None:
+    with pytest.raises(typer.BadParameter) as caught:
+        policy_of([typed], {})
+
+    assert said in str(caught.value)
+
+
+def test_every_setting_is_told_with_its_meaning() -> None:
+    lines = settings_text().splitlines()
+
+    assert "learning_rate=0.003" in lines
+    assert "augment.background=0.0" in lines
+    assert all(meaning.strip() for meaning in lines[1::2])
+
+
+def test_without_a_terminal_lines_are_told_by_the_first_of_a_team_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wish: dict[str, Any] = {"checkpoint": tmp_path, "tensorboard": None, "stop": Stop()}
+
+    for rank_zero in (True, False):
+        with attended(**wish, rank_zero=rank_zero) as attend:
+            attend.tell("epoch 1/2")
+
+    assert capsys.readouterr().err == "epoch 1/2\n"
