@@ -1,7 +1,7 @@
 """The network on one page: arrays -> embeddings -> evidence, hazard, product."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -184,10 +184,10 @@ class Positional(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.inputs = cast("NetworkSpec", network.spec).inputs
 
     @override
     def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
         """Return what serving needs of the network's answer, in the order of `spec.OUTPUTS`."""
-        inputs = self.network.spec.inputs
-        answer: Answer = self.network(dict(zip(inputs, arrays, strict=True)))
+        answer: Answer = self.network(dict(zip(self.inputs, arrays, strict=True)))
         return answer.served

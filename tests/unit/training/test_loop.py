@@ -294,7 +294,15 @@ def test_watchers_see_each_step_and_each_epoch(tiny: DataSet) -> None:
     run(tiny, replace(QUICK, epochs=2), watch=(seen.append,))
 
     assert [m.held is not None for m in seen] == ([False] * 6 + [True]) * 2
-    assert set(seen[0].terms) == {"fault", "alone", "aligning", "hazard", "product", "gauges"}
+    assert set(seen[0].terms) == {
+        "fault",
+        "alone",
+        "aligning",
+        "hazard",
+        "product",
+        "gauges",
+        "speed",
+    }
     assert seen[0].rate == pytest.approx(QUICK.learning_rate / 25)
 
 
