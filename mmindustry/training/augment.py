@@ -40,9 +40,10 @@ class Augment:
         changed = dict(batch)
         changed["audio_logmel"] = drawn.logmel(batch["audio_logmel"], healthy, self.recipe)
         changed |= drawn.pictures()
-        changed["text_ids"] = batch["text_ids"] * drawn.kept(
-            batch["text_ids"].shape, self.policy.token_dropout
-        )
+        for name in ("text_ids", "text_words"):
+            if name in batch:  # a recipe need not number words
+                kept = drawn.kept(batch[name].shape, self.policy.token_dropout)
+                changed[name] = batch[name] * kept
         for name in ("audio_mask", "image_mask", "text_mask"):
             changed[name] = _thinned(
                 batch[name], drawn.kept(batch[name].shape, self.policy.item_dropout)

@@ -191,8 +191,10 @@ def place_encoders(
 
         def take(_: nn.Module, __: object, said: Encoded) -> Encoded:
             items = Items(*(move(part, home) for part in said.items))
-            regions = None if said.regions is None else move(said.regions, home)
-            return Encoded(move(said.embedding, home), items, regions)
+            others = {"embedding": said.embedding, "regions": said.regions}
+            others["features"] = said.features
+            back = {n: None if part is None else move(part, home) for n, part in others.items()}
+            return Encoded(items=items, **back)  # type: ignore[arg-type]  # an embedding is never none
 
         module.register_forward_pre_hook(bring)
         module.register_forward_hook(take)
