@@ -23,54 +23,66 @@ _QUICK_EPOCHS = 4
 _TRAINED_SHARE = 0.68
 
 
+_Simulated = Annotated[
+    bool, typer.Option("--simulated", help="On the simulated plant; no data is needed.")
+]
+_Windows = Annotated[int | None, typer.Option(help="Labelled windows in all.")]
+_Machines = Annotated[int | None, typer.Option(help="Machines they come from.")]
+_Seed = Annotated[int, typer.Option(help="Of machines, windows, split and weights.")]
+_Out = Annotated[Path, typer.Option(help="Folder of the new bundle.")]
+_Work = Annotated[Path | None, typer.Option(help="Keep the data set here and use it again.")]
+_CheckpointFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep the run here, and go on from what stands here. Default: beside OUT, gone "
+        "when the bundle is written."
+    ),
+]
+_FusionName = Annotated[str, typer.Option(help="Fusion module, of those `models fusions` lists.")]
+_Epochs = Annotated[
+    int | None, typer.Option(help="Most passes over the windows; fewer the more there are.")
+]
+_Device = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
+_Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="NAME=VALUE of any setting of a training, such as augment.crop=0.1."
+    ),
+]
+_ListSettings = Annotated[
+    bool, typer.Option("--list-settings", help="Print them all, what each means, and stop.")
+]
+_Search = Annotated[
+    int, typer.Option(help="Settings to try out first, trials done before counted.")
+]
+_Folds = Annotated[
+    int, typer.Option(help="Folds by machine whose networks may serve as one; 0 = none.")
+]
+_Tensorboard = Annotated[Path | None, typer.Option(help="Write event files for TensorBoard here.")]
+_Name = Annotated[str, typer.Option(help="Name of the bundle.")]
+_Workers = Annotated[int, typer.Option(help="Processes that simulate.")]
+_Quick = Annotated[bool, typer.Option("--quick", help="A small one, in a minute or two.")]
+
+
 def train(
-    simulated: Annotated[
-        bool, typer.Option("--simulated", help="On the simulated plant; no data is needed.")
-    ] = False,
-    windows: Annotated[int | None, typer.Option(help="Labelled windows in all.")] = None,
-    machines: Annotated[int | None, typer.Option(help="Machines they come from.")] = None,
-    seed: Annotated[int, typer.Option(help="Of machines, windows, split and weights.")] = 7,
-    out: Annotated[Path, typer.Option(help="Folder of the new bundle.")] = Path("bundle"),
-    work: Annotated[
-        Path | None, typer.Option(help="Keep the data set here and use it again.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep the run here, and go on from what stands here. Default: beside OUT, gone "
-            "when the bundle is written."
-        ),
-    ] = None,
-    fusion: Annotated[
-        str, typer.Option(help="Fusion module, of those `models fusions` lists.")
-    ] = "late",
-    epochs: Annotated[
-        int | None, typer.Option(help="Most passes over the windows; fewer the more there are.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="NAME=VALUE of any setting of a training, such as augment.crop=0.1."
-        ),
-    ] = None,
-    list_settings: Annotated[
-        bool, typer.Option("--list-settings", help="Print them all, what each means, and stop.")
-    ] = False,
-    search: Annotated[
-        int, typer.Option(help="Settings to try out first, trials done before counted.")
-    ] = 0,
-    folds: Annotated[
-        int, typer.Option(help="Folds by machine whose networks may serve as one; 0 = none.")
-    ] = 0,
-    tensorboard: Annotated[
-        Path | None, typer.Option(help="Write event files for TensorBoard here.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name of the bundle.")] = "simulated",
-    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A small one, in a minute or two.")
-    ] = False,
+    simulated: _Simulated = False,
+    windows: _Windows = None,
+    machines: _Machines = None,
+    seed: _Seed = 7,
+    out: _Out = Path("bundle"),
+    work: _Work = None,
+    checkpoint: _CheckpointFolder = None,
+    fusion: _FusionName = "late",
+    epochs: _Epochs = None,
+    device: _Device = "auto",
+    settings: _Settings = None,
+    list_settings: _ListSettings = False,
+    search: _Search = 0,
+    folds: _Folds = 0,
+    tensorboard: _Tensorboard = None,
+    name: _Name = "simulated",
+    workers: _Workers = 2,
+    quick: _Quick = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a bundle and print what it is worth on machines it has never met.
@@ -92,16 +104,11 @@ def train(
         return
     if not simulated:
         raise InputError("say what to train on: --simulated is what there is in this version")
-    for module, extra in (("torch", "torch"), *([("optuna", "tune")] if search else [])):
-        if find_spec(module) is None:
-            raise MissingExtra(
-                f"train: needs {module}; install mmindustry with the extra '{extra}'"
-            )
+    _need(optuna=search > 0)
     sizes = _QUICK if quick else _FULL
     count = windows or sizes["windows"]
     usual = _QUICK_EPOCHS if quick else epochs_for(round(_TRAINED_SHARE * count))
     given = {"fusion": fusion, "epochs": epochs or usual, "device": device}
-    policy = policy_of(settings or [], given)
     kept = checkpoint or out.with_name(f"{out.name}-checkpoint")
     plan = {
         "windows": count,
@@ -111,16 +118,26 @@ def train(
         "work": work or kept / "data",
         "name": name,
         "workers": workers,
-        "policy": policy,
+        "policy": policy_of(settings or [], given),
         "folds": folds,
         "trials": search,
     }
     report = _run(plan, kept=kept, tensorboard=tensorboard)
-    if report is None:
-        return
-    if checkpoint is None:
-        shutil.rmtree(kept, ignore_errors=True)
-    _show(report, as_json=as_json)
+    if report is not None:
+        _show(report, gone=None if checkpoint else kept, as_json=as_json)
+
+
+def _need(*, optuna: bool) -> None:
+    """Refuse to begin without the extras that will be needed.
+
+    Raises:
+        MissingExtra: Naming the first of them.
+    """
+    for module, extra in (("torch", "torch"), *([("optuna", "tune")] if optuna else [])):
+        if find_spec(module) is None:
+            raise MissingExtra(
+                f"train: needs {module}; install mmindustry with the extra '{extra}'"
+            )
 
 
 def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Report | None":
@@ -152,9 +169,12 @@ def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Repo
             raise typer.Exit(stop.exit_code or 1) from error
 
 
-def _show(report: "Report", *, as_json: bool) -> None:
+def _show(report: "Report", *, gone: Path | None, as_json: bool) -> None:
+    """Print the figures; the checkpoint that nobody asked to keep has done its work."""
     from mmindustry.training.card import figures_text
 
+    if gone is not None:
+        shutil.rmtree(gone, ignore_errors=True)
     if as_json:
         found = {"bundle": report.bundle, "folder": str(report.folder), "metrics": report.metrics}
         print(json.dumps(found))
