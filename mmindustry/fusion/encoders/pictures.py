@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from mmindustry.fusion.encoders.efficientnet import WIDTH, EfficientNetLite0
 from mmindustry.fusion.encoders.image import REGION_WIDTH
 from mmindustry.fusion.encoders.layers import ItemPool, Projection
 from mmindustry.fusion.encoders.resnet import resnet
@@ -101,3 +102,19 @@ class ResNet50(_ResNetEncoder):
     """ResNet-50: 2048 features at 64 channels."""
 
     depth = 50
+
+
+class Lite0(PictureEncoder):
+    """EfficientNet-Lite0: 1280 features."""
+
+    mean = (127.0 / 255.0,) * 3
+    spread = (128.0 / 255.0,) * 3
+
+    def __init__(self, spec: NetworkSpec, sizes: Mapping[str, int]) -> None:
+        del sizes
+        super().__init__(spec, EfficientNetLite0(), WIDTH)
+
+    @override
+    def adopt(self, found: Found) -> None:
+        """Fill the net from the published weights, the classifier's left out."""
+        fill_from(self.net, found.opened(), rename={"_fc.": None})
