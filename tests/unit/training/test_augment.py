@@ -72,7 +72,7 @@ PICTURES = {"image_frames", "image_regions"}
         ({"operating_dropout": 0.5}, {"operating"}),
         ({"outages": 1.0}, {"present"}),
     ],
-    ids=str,
+    ids=lambda named: "+".join(sorted(named)),  # of sets: their own order differs by process
 )
 def test_each_change_alone_touches_what_it_is_for(
     setting: dict[str, float], names: set[str]
