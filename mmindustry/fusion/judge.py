@@ -12,7 +12,10 @@ from mmindustry.fusion.calibration import posterior
 from mmindustry.fusion.explain import additive_terms
 from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.runtime import Arrays, Raw
+from mmindustry.fusion.spec import EMPTY
 
+_NOTHING = 0.5
+"""From this probability of `empty` on, no product is in view."""
 _HALF_MOST = 6e4  # beyond lies infinity in half precision
 
 
@@ -134,7 +137,8 @@ class Judge:
         if self._product is not None:
             seen = seen & (arrays["image_regions_mask"][:, self._product] > 0)
         return [
-            _named(products, row) if there else {} for row, there in zip(likely, seen, strict=True)
+            _in_view(_named(products, row)) if there else {}
+            for row, there in zip(likely, seen, strict=True)
         ]
 
     def _terms(
@@ -176,6 +180,14 @@ def kind_of(item: Features) -> str:
     """Return the type of a window's asset as its card says; empty where nobody knows."""
     kind = item.context.card.kind if item.context and item.context.card else ""
     return "" if kind == "unknown" else kind
+
+
+def _in_view(likely: dict[str, float]) -> dict[str, float]:
+    """Return how likely each class is of the product that lies there; nothing where none does."""
+    empty = likely.pop(EMPTY, 0.0)
+    if empty >= _NOTHING:
+        return {}
+    return {name: share / (1.0 - empty) for name, share in likely.items()}
 
 
 def _named(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:

@@ -62,6 +62,9 @@ HEALTHY = "healthy"
 GOOD = "good"
 """The product class that is no defect."""
 
+EMPTY = "empty"
+"""The product class that is no product: nothing lies where one is looked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:

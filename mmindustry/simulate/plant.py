@@ -15,7 +15,7 @@ from mmindustry.simulate.machine import Machine, draw_fleet
 from mmindustry.simulate.microphone import Listener
 from mmindustry.simulate.papers import equipment_of_fleet
 from mmindustry.simulate.policy import SimulatePolicy
-from mmindustry.simulate.product import Part, draw_part
+from mmindustry.simulate.product import EMPTY, Part, draw_part
 from mmindustry.simulate.roads import Emission, Given, Road
 from mmindustry.simulate.seeds import generator
 from mmindustry.simulate.situation import Situation, names
@@ -140,7 +140,7 @@ class Post:
         picture = self._picture(situation, part, at, trouble)
         note = self._note(situation, trouble)
         if not trouble:
-            note |= {"product": part.state if part else None, **picture.gauges}
+            note |= {"product": part.state if part else EMPTY, **picture.gauges}
         yield self._given(frame_of(picture), (at, 0.0, 0.0), note)
 
     def _picture(self, situation: Situation, part: Part | None, at: float, trouble: str) -> Picture:

@@ -16,8 +16,10 @@ GOOD = "good"
 DEFECTS: tuple[str, ...] = (
     *("scratch", "dent", "stain", "missing_hole", "crack", "misprint", "short_fill"),
 )
-PRODUCT_CLASSES: tuple[str, ...] = (GOOD, *DEFECTS)
-"""What a part in view can be, `good` first."""
+EMPTY = "empty"
+"""No part is on the lane."""
+PRODUCT_CLASSES: tuple[str, ...] = (GOOD, *DEFECTS, EMPTY)
+"""What the lane can show, `good` first."""
 
 PART_KINDS: tuple[str, ...] = ("washer", "gear", "bottle_cap", "board")
 

@@ -11,6 +11,7 @@ from mmindustry.simulate.faults import HEALTHY
 from mmindustry.simulate.machine import Machine, draw_machine
 from mmindustry.simulate.microphone import Listener
 from mmindustry.simulate.policy import SimulatePolicy
+from mmindustry.simulate.product import EMPTY
 from mmindustry.simulate.situation import names
 from mmindustry.simulate.takes import Take
 from mmindustry.simulate.truth import Truth
@@ -109,7 +110,7 @@ def _missing(machine: Machine, case: Case) -> tuple[str, ...]:
 
 
 def _truth(machine: Machine, case: Case, newest: Picture | None) -> Truth:
-    seen = newest is not None and case.part is not None
+    shown = case.part.state if case.part else EMPTY
     faults = (
         (case.camera_fault if not case.no_image else "", machine.source(Modality.IMAGE)),
         (case.microphone_fault if not case.no_audio else "", machine.source(Modality.AUDIO)),
@@ -119,8 +120,8 @@ def _truth(machine: Machine, case: Case, newest: Picture | None) -> Truth:
         severity=case.severity,
         time_to_failure_seconds=case.time_to_failure_seconds,
         censored=case.fault == HEALTHY,
-        product=case.part.state if seen and case.part else None,
-        defect_mask=newest.mask if seen and newest else None,
+        product=shown if newest else None,
+        defect_mask=newest.mask if newest and case.part else None,
         gauges=newest.gauges if newest else {},
         asset=machine.path,
         episode=case.episode,

@@ -1,6 +1,6 @@
 """What a network can do on assets it has never met, beside the controls that must fail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from mmindustry.fusion.calibration import (
     posterior,
 )
 from mmindustry.fusion.runtime import Raw, Runtime
-from mmindustry.fusion.spec import HEALTHY, NetworkSpec
+from mmindustry.fusion.spec import EMPTY, GOOD, HEALTHY, NetworkSpec
 from mmindustry.training.dataset import Arrays, DataSet, Targets
 from mmindustry.training.scores import chance_f1, class_f1, concordance, macro_f1
 from mmindustry.training.split import Rows, in_parts
@@ -135,7 +135,7 @@ def figures(
         "ece_as_is": calibration_error(fused, truth),
         "brier": brier_score(fused, truth),
         "log_loss": log_loss(fused, truth),
-        "product": _product(views, len(spec.products)),
+        "product": _product(views, spec.products),
         "life": _life(views, spec),
     }
 
@@ -188,18 +188,20 @@ def _pattern_ece(
     return calibration_error(likely, views.truth.fault[rows])
 
 
-def _product(views: Views, classes: int) -> dict[str, float]:
-    """Return how products are told apart, where one is in view and the camera sees."""
+def _product(views: Views, names: Sequence[str]) -> dict[str, float]:
+    """Return how products are told apart, an empty place too, where the camera sees."""
     seen = (views.truth.product >= 0) & views.seen[:, 0]
     truth = views.truth.product[seen]
     chosen = views.natural.product[seen].argmax(axis=1)
+    classes = len(names)
     flat = np.full(classes, 1.0)
+    fine = [at for at, name in enumerate(names) if name in {GOOD, EMPTY}]
     return {
         "windows": int(seen.sum()),
         "macro_f1": macro_f1(chosen, truth, classes),
         "chance": chance_f1(chosen, truth, classes, seed=2),
         "accuracy": _mean(chosen == truth),
-        "good_or_not": _mean((chosen == 0) == (truth == 0)),
+        "defect_or_not": _mean(np.isin(chosen, fine) == np.isin(truth, fine)),
         "ece": calibration_error(
             posterior(views.natural.product[seen].astype(np.float64), flat), truth
         ),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mmindustry.fusion.calibration import Calibration, fit_temperature
 from mmindustry.fusion.runtime import Runtime
-from mmindustry.fusion.spec import GOOD, HEALTHY, NetworkSpec
+from mmindustry.fusion.spec import EMPTY, GOOD, HEALTHY, NetworkSpec
 from mmindustry.training.coverage import coverage_figures, promise
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.evaluate import (
@@ -101,10 +101,16 @@ def serving_prior(spec: NetworkSpec, healthy: float) -> NDArray[np.float64]:
 
 
 def product_shift(spec: NetworkSpec, seen: NDArray[np.int64], good: float) -> dict[str, float]:
-    """Return log(serving share / training share) of each product class, in nats."""
+    """Return log(serving share / training share) of each product class, in nats.
+
+    `good` is the share among products; how often nothing lies there is left as it was seen.
+    """
     trained = class_prior(seen[seen >= 0], len(spec.products))
-    others = (1.0 - good) / max(1, len(spec.products) - 1)
-    serving = np.array([good if name == GOOD else others for name in spec.products])
+    shares = dict(zip(spec.products, trained.tolist(), strict=True))
+    empty = shares.pop(EMPTY, 0.0)
+    others = (1.0 - good) / max(1, len(shares) - 1)
+    there = {name: (good if name == GOOD else others) * (1.0 - empty) for name in shares}
+    serving = np.array([there.get(name, empty) for name in spec.products])
     return dict(zip(spec.products, np.log(serving / trained).tolist(), strict=True))
 
 

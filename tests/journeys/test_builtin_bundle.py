@@ -14,7 +14,7 @@ from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.fusion.predictor import open_predictor
 from mmindustry.simulate.faults import CLASSES
-from mmindustry.simulate.product import PRODUCT_CLASSES
+from mmindustry.simulate.product import EMPTY, GOOD, PRODUCT_CLASSES
 from mmindustry.simulate.truth import Truth
 from mmindustry.simulate.windows import labelled_windows
 from mmindustry.training.scores import macro_f1
@@ -96,6 +96,16 @@ def test_healthy_machines_seldom_come_near_an_alarm_and_severe_ones_mostly_do() 
     assert len(severe) >= 20
     assert np.mean(healthy) <= 0.1
     assert np.mean(severe) >= 0.7
+
+
+def test_an_empty_lane_is_no_product_and_good_parts_are_not_called_bad() -> None:
+    empty = [p.product == {} for t, p in judged() if t.product == EMPTY and p.present["image"]]
+    good = [p.product.get(GOOD, 0.0) > 0.5 for t, p in judged() if t.product == GOOD and p.product]
+
+    assert len(empty) >= 10
+    assert len(good) >= 40
+    assert np.mean(empty) >= 0.95
+    assert np.mean(good) >= 0.98
 
 
 def test_failures_that_are_near_are_told_as_nearer() -> None:

@@ -184,7 +184,7 @@ class _Measures:
         }
 
     def _product(self) -> dict[str, Any] | None:
-        """Return how products are told apart, where one is in view and the camera sees."""
+        """Return how products are told apart, an empty place too, where the camera sees."""
         truth = self._views.truth
         seen = (truth.product >= 0) & self._views.seen[:, 0]
         if not seen.any():

@@ -110,7 +110,7 @@ def test_frames_say_what_stands_on_the_lane(demo: list[Emission]) -> None:
     notes = [e.truth_note for e in demo if e.topic == "mm.frames"]
 
     assert all("product" in note and "speed_rpm" in note for note in notes)
-    assert {note["product"] for note in notes} == {"good", None}
+    assert {note["product"] for note in notes} == {"good", "empty"}
 
 
 def test_some_parts_of_a_running_plant_are_bad(troubled: list[Emission]) -> None:

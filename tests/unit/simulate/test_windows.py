@@ -88,7 +88,7 @@ def test_the_truth_of_a_window_is_whole(windows: list[LabelledWindow]) -> None:
         assert truth.censored == truth.is_healthy == (truth.severity == 0)
         if not truth.is_healthy:
             assert truth.severity > CATALOGUE[truth.fault].first_onset
-        if truth.product in {None, "good"}:
+        if truth.product in {None, "good", "empty"}:
             assert truth.defect_mask is None or not truth.defect_mask.any()
         else:
             assert truth.defect_mask is not None
