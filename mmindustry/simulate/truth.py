@@ -56,7 +56,8 @@ class Truth:
     `time_to_failure_seconds` runs from the window's end; `censored`: the failure comes no sooner
     than that. `product`: class of what the newest frame shows on the lane, None where the camera
     is blind; `defect_mask`: where the part's defect is, shape of the frame. `gauges`: what the
-    needles show. `twins`: look-alikes present; `sensor_faults`: (code, source). Split by `asset` or `episode`.
+    needles show. `twins`: look-alikes present; `sensor_faults`: (code, source). Split by `asset`
+    or `episode`.
     """
 
     fault: str
