@@ -9,6 +9,7 @@ import typer
 from mmindustry import errors
 from mmindustry.cli.exits import Exit, exit_of
 from mmindustry.cli.main import load
+from mmindustry.cli.results import README, results_section, with_results
 from mmindustry.cli.table import COMMANDS
 from mmindustry.errors import InputError, MmindustryError
 
@@ -27,17 +28,19 @@ def write(
     folder: Annotated[Path, typer.Argument(help="Where the pages are.")] = FOLDER,
     check: Annotated[bool, typer.Option("--check", help="Write nothing, fail if old.")] = False,
 ) -> None:
-    """Write the reference pages: settings, commands, metrics, errors.
+    """Write the reference pages (settings, commands, metrics, errors) and the README's results.
 
     Example: mmindustry handbook write --check
     """
-    for name, text in pages().items():
-        file = folder / name
+    wanted = {folder / name: text for name, text in pages().items()}
+    if README.is_file():
+        wanted[README] = with_results(README.read_text(), results_section())
+    for file, text in wanted.items():
         if check:
             if not file.is_file() or file.read_text() != text:
                 raise InputError(f"{file} is out of date; run: mmindustry handbook write")
         else:
-            folder.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
             print(file)
 
