@@ -188,7 +188,7 @@ def test_the_papers_are_taken_by_the_registry() -> None:
         entry = known[machine.path]
         assert {s.source for s in entry.sensors} == {machine.source(m) for m in Modality}
         assert entry.card.bearings[0].balls == machine.card.bearings[0].balls
-        assert set(entry.card.regions) == {"gauge", "floor", "product"}
+        assert set(entry.card.regions) == {"gauge", "tacho", "floor", "product"}
 
 
 def test_a_start_without_a_zone_is_refused() -> None:

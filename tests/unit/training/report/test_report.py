@@ -96,7 +96,7 @@ def test_a_folder_without_windows_or_of_another_recipe_is_named(
     with pytest.raises(InputError, match="no labelled windows"):
         find_data(tmp_path, noise_spec())
     recipe = replace(noise_spec().recipe, frame_size=48)
-    with pytest.raises(InputError, match=r"image_frames is \(5, 3, 96, 96\) a window"):
+    with pytest.raises(InputError, match=r"made by another recipe \(image_frames, image_delta\)"):
         find_data(folder, replace(noise_spec(), recipe=recipe))
     assert len(find_data(folder / "part-0", noise_spec())) == 24
 
