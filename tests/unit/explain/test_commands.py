@@ -1,6 +1,7 @@
 """`explain`, `find` and `logbook` over a record and its archive, as a shell sees them."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from mmindustry.cli.exits import exit_of
 from mmindustry.cli.main import new_app
-from mmindustry.domain import Label, Modality, Position
+from mmindustry.domain import Features, Label, Modality, Position
 from mmindustry.fusion.bundle import builtin_bundle, read_manifest
 from mmindustry.simulate.windows import labelled_windows
 from mmindustry.store.archive import ShardArchive
@@ -22,6 +23,7 @@ from mmindustry.store.policy import ArchivePolicy, RecordPolicy, StorePolicy
 from mmindustry.store.registry import add_label
 from mmindustry.store.schema import require_current
 from mmindustry.store.storage import LocalStorage
+from mmindustry.store.tables import labels
 from mmindustry.testing import BEGINNING, HandClock
 from tests.contracts.record_world import make_step, sql_recorder
 from tests.unit.explain.material import Case, faulty
@@ -123,10 +125,11 @@ def test_explain_tells_why_from_the_archive_alone(plant: Plant, tmp_path: Path) 
     assert {"explanation.json", "gradcam.png", "integrated-gradients.png"} <= drawn
 
 
-def test_nearest_confirmed_windows_are_earlier_ones_that_people_named(plant: Plant) -> None:
-    first, last = plant.cases[0].item, plant.cases[-1].item
-    plain = plant.run("explain", last.window.id, "--method", "shapley")
-    assert "none confirmed yet" in plain.stdout
+@pytest.fixture
+def confirmed(plant: Plant) -> Iterator[Features]:
+    """The earliest window, of which somebody says what it was; unsaid again afterwards, since the
+    plant is all tests'."""
+    first = plant.cases[0].item
     database = plant.database()
     label = Label(
         asset=plant.asset,
@@ -138,7 +141,22 @@ def test_nearest_confirmed_windows_are_earlier_ones_that_people_named(plant: Pla
         written_at=BEGINNING + timedelta(days=1),
     )
     add_label(database, label)
+    yield first
+    with database.write() as connection:
+        connection.execute(labels.delete())
     database.close()
+
+
+def test_where_nobody_confirmed_anything_it_says_so(plant: Plant) -> None:
+    plain = plant.run("explain", plant.cases[-1].item.window.id, "--method", "shapley")
+
+    assert "none confirmed yet" in plain.stdout
+
+
+def test_nearest_confirmed_windows_are_earlier_ones_that_people_named(
+    plant: Plant, confirmed: Features
+) -> None:
+    first, last = confirmed, plant.cases[-1].item
 
     done = plant.run("explain", last.window.id, "--method", "shapley", "--json")
     earliest = plant.run("explain", first.window.id, "--method", "shapley", "--json")
