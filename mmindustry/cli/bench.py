@@ -1,7 +1,5 @@
 """`mmindustry bench ...`: the simulator's bench, resumable, one result file a cell."""
 
-import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -10,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmindustry.cli.outcome import keep, said
 from mmindustry.errors import InputError, MissingExtra
 
 app = typer.Typer(help="Compare fusions on the simulator's hard split; check what keeps it honest.")
@@ -54,7 +53,7 @@ def fusion(
                 seeds=seeds,
                 data=data,
             ),
-            _tell,
+            said,
         ),
         out,
     )
@@ -75,8 +74,8 @@ def gates(work: Work = _WORK, data: Data = None, out: Json = None) -> None:
 
     def run() -> dict[str, Any]:
         card = hard()
-        arena = open_arena(card, work, _tell)
-        found = all_gates(arena, cells_folder(work, card), data, _tell)
+        arena = open_arena(card, work, said)
+        found = all_gates(arena, cells_folder(work, card), data, said)
         documents = [gate.document() for gate in found]
         return {"card_hash": card.hash, "gates": documents, "void": void(found)}
 
@@ -102,9 +101,9 @@ def choose(
 
     def run() -> dict[str, Any]:
         card = hard()
-        arena = open_arena(card, work, _tell)
+        arena = open_arena(card, work, said)
         folder = cells_folder(work, card)
-        return choose_default(arena, folder, _tell, windows=size, folds=folds)
+        return choose_default(arena, folder, said, windows=size, folds=folds)
 
     figures = _timed("bench-choose", run, out)
     for name, scores in figures["scores"].items():
@@ -128,7 +127,7 @@ def transfer(
     if data is None:
         raise InputError("transfer: --data is missing; give the folder of real data")
     folder = data
-    found = _timed("bench-transfer", lambda: compare(folder, bundle, _tell), out)
+    found = _timed("bench-transfer", lambda: compare(folder, bundle, said), out)
     for kind, one in found["kinds"].items():
         print(f"{kind}: {one['windows']} windows, {one['groups']} groups")
         for labels, row in one["labels"].items():
@@ -136,14 +135,9 @@ def transfer(
 
 
 def _timed(name: str, run: Callable[[], dict[str, Any]], out: Path | None) -> dict[str, Any]:
-    from mmindustry.training.results import result, write_result
-
     begin = time.monotonic()
     figures = run()
-    if out is not None:
-        command = shlex.join(["mmindustry", *sys.argv[1:]])
-        seconds = time.monotonic() - begin
-        write_result(out, result(name, figures, command=command, seconds=seconds))
+    keep(name, figures, out, seconds=time.monotonic() - begin)
     return figures
 
 
@@ -183,10 +177,6 @@ def _numbers(listed: str) -> list[int]:
         raise InputError(
             f"sizes: {listed!r} is no list of whole numbers such as 500,4000"
         ) from error
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def _needs_torch() -> None:

@@ -1,8 +1,6 @@
 """`mmindustry compress`."""
 
-import shlex
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmindustry.cli.exits import Exit
+from mmindustry.cli.outcome import keep, said, typed
 from mmindustry.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -53,29 +52,20 @@ def compress(
     from mmindustry.training.compress.run import compress as make_smaller
 
     began = perf_counter()
-    typed = shlex.join(["mmindustry", *sys.argv[1:]])
     loaded = read_bundle(bundle_folder(folder))
-    order = Order(bundle=loaded, kind=to, out=out, seed=seed, command=typed)
+    order = Order(bundle=loaded, kind=to, out=out, seed=seed, command=typed())
     kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-compress-"))
     plan = {"windows": windows, "machines": machines, "seed": seed, "workers": workers}
     try:
         data = _data(loaded, data_set, {**plan, "work": kept})
-        found = make_smaller(order, data, _tell)
+        found = make_smaller(order, data, said)
     finally:
         if work is None:
             shutil.rmtree(kept, ignore_errors=True)
     _show(found)
-    if json_out is not None:
-        from mmindustry.training.results import result, write_result
-
-        seconds = perf_counter() - began
-        write_result(json_out, result(f"compress-{to}", found, command=typed, seconds=seconds))
+    keep(f"compress-{to}", found, json_out, seconds=perf_counter() - began)
     if not found["passed"]:
         raise typer.Exit(Exit.FAILED)
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def _data(loaded: "Bundle", folder: Path | None, plan: dict[str, Any]) -> "DataSet":
@@ -85,7 +75,7 @@ def _data(loaded: "Bundle", folder: Path | None, plan: dict[str, Any]) -> "DataS
     spec = loaded.manifest.spec
     if folder is not None:
         return find_data(folder, spec)
-    return simulated_data(SimulatedRun(**plan), spec, _tell)
+    return simulated_data(SimulatedRun(**plan), spec, said)
 
 
 def _show(found: Mapping[str, Any]) -> None:

@@ -1,22 +1,11 @@
 """`mmindustry evaluate bldc`."""
 
-import shlex
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from mmindustry.cli.options import DataFolder, JsonOut
+from mmindustry.cli.outcome import keep, said
 from mmindustry.clock import SystemClock
-
-DataFolder = Annotated[
-    Path,
-    typer.Option("--data", envvar="MMINDUSTRY_DATA", help="Folder laid out as the data's README."),
-]
-JsonOut = Annotated[
-    Path | None, typer.Option("--json", help="Write the result here, as a small JSON file.")
-]
 
 
 def bldc(data: DataFolder, out: JsonOut = None) -> None:
@@ -32,20 +21,6 @@ def bldc(data: DataFolder, out: JsonOut = None) -> None:
     for fault, found in figures["faults"].items():
         print("\n".join(_lines(fault, found)))
     keep("bldc", figures, out, seconds=clock.monotonic() - begun)
-
-
-def said(message: str) -> None:
-    """Tell progress on stderr."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def keep(name: str, figures: Mapping[str, Any], out: Path | None, *, seconds: float) -> None:
-    """Write a result file where one is asked for."""
-    from mmindustry.training.results import result, write_result
-
-    if out is not None:
-        typed = shlex.join(["mmindustry", *sys.argv[1:]])
-        write_result(out, result(name, figures, command=typed, seconds=seconds))
 
 
 def _lines(fault: str, found: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mmindustry.cli.evaluate_cookie import DataFolder, Encoder, JsonOut, keep, said
+from mmindustry.cli.evaluate_cookie import Encoder
+from mmindustry.cli.options import DataFolder, JsonOut
+from mmindustry.cli.outcome import keep, said
 from mmindustry.clock import SystemClock
 
 
@@ -28,7 +30,9 @@ def bsdata(
     begun = clock.monotonic()
     figures = evaluate_bsdata(data, encoder, said, work=work)
     print("\n".join(_lines(figures)))
-    keep("bsdata", figures, out, seconds=clock.monotonic() - begun)
+    seconds = clock.monotonic() - begun
+    print(f"seconds: {seconds:.1f}")
+    keep("bsdata", figures, out, seconds=seconds)
 
 
 def _lines(figures: Mapping[str, Any]) -> Iterator[str]:

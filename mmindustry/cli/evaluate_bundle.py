@@ -1,7 +1,6 @@
 """`mmindustry evaluate bundle`."""
 
 import json
-import shlex
 import shutil
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmindustry.cli.outcome import typed
 from mmindustry.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def bundle(
     finally:
         if work is None:
             shutil.rmtree(kept, ignore_errors=True)
-    typed = shlex.join(["mmindustry", *sys.argv[1:]])
-    whole = result("report", found, command=typed, seconds=perf_counter() - began)
+    whole = result("report", found, command=typed(), seconds=perf_counter() - began)
     _write(whole, out, json_out)
     _show(whole["figures"])
 

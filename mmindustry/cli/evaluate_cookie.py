@@ -1,22 +1,15 @@
 """`mmindustry evaluate cookie`."""
 
-import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from mmindustry.cli.options import DataFolder, JsonOut
+from mmindustry.cli.outcome import keep, said
 from mmindustry.clock import SystemClock
 
-DataFolder = Annotated[
-    Path,
-    typer.Option("--data", envvar="MMINDUSTRY_DATA", help="Folder laid out as the data's README."),
-]
-JsonOut = Annotated[
-    Path | None, typer.Option("--json", help="Write the result here, as a small JSON file.")
-]
 Encoder = Annotated[str, typer.Option(help="builtin, efficientnet-lite0, or the control pixels.")]
 
 
@@ -40,22 +33,9 @@ def cookie(
     for product, found in figures["products"].items():
         print(f"product: {product}")
         print("\n".join(figure_lines(found)))
-    keep("cookie", figures, out, seconds=clock.monotonic() - begun)
-
-
-def said(message: str) -> None:
-    """Tell progress on stderr."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def keep(name: str, figures: Mapping[str, Any], out: Path | None, *, seconds: float) -> None:
-    """Print how long it took, and write a result file where one is asked for."""
-    from mmindustry.training.results import result, write_result
-
+    seconds = clock.monotonic() - begun
     print(f"seconds: {seconds:.1f}")
-    if out is not None:
-        typed = shlex.join(["mmindustry", *sys.argv[1:]])
-        write_result(out, result(name, figures, command=typed, seconds=seconds))
+    keep("cookie", figures, out, seconds=seconds)
 
 
 def figure_lines(figures: Mapping[str, Any]) -> Iterator[str]:

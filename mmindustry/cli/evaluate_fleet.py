@@ -1,7 +1,5 @@
 """`mmindustry evaluate fleet`: cold start on a simulated fleet."""
 
-import shlex
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmindustry.cli.outcome import keep, said
 from mmindustry.errors import InputError
 
 _COLUMNS = (
@@ -44,7 +43,6 @@ def fleet(
     from mmindustry.fusion.bundle import bundle_folder
     from mmindustry.training.cold.fleet import FleetRun, evaluate_fleet
     from mmindustry.training.cold.life import FleetPlan
-    from mmindustry.training.results import result, write_result
 
     begun = time.perf_counter()
     sizes: dict[str, Any] = (
@@ -53,14 +51,11 @@ def fleet(
     try:
         plan = FleetPlan(seed=seed, assets=assets, days=days, normal_days=normal_days, **sizes)
         run = FleetRun(plan=plan, bundle=bundle_folder(bundle), work=work, budget=budget)
-        found = evaluate_fleet(run, lambda line: print(line, file=sys.stderr, flush=True))
+        found = evaluate_fleet(run, said)
     except ValueError as error:
         raise InputError(str(error)) from error
     _print(found)
-    if json_out is not None:
-        command = shlex.join(["mmindustry", *sys.argv[1:]])
-        seconds = time.perf_counter() - begun
-        write_result(json_out, result("fleet", found, command=command, seconds=seconds))
+    keep("fleet", found, json_out, seconds=time.perf_counter() - begun)
 
 
 def _print(found: Mapping[str, Any]) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmindustry.cli.evaluate_bldc import DataFolder, JsonOut, keep, said
+from mmindustry.cli.options import DataFolder, JsonOut
+from mmindustry.cli.outcome import keep, said
 from mmindustry.clock import SystemClock
 
 _KINDS = (

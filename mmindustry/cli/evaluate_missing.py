@@ -1,6 +1,5 @@
 """`mmindustry evaluate missing`."""
 
-import shlex
 import shutil
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmindustry.cli.outcome import keep
 from mmindustry.errors import InputError, MissingExtra
 
 _QUICK = {"windows": 600, "machines": 15, "train": 300, "epochs": 4}
@@ -62,12 +62,7 @@ def missing(
         if work is None:
             shutil.rmtree(kept, ignore_errors=True)
     _show(found)
-    if json_out is not None:
-        from mmindustry.training.results import result, write_result
-
-        typed = shlex.join(["mmindustry", *sys.argv[1:]])
-        seconds = perf_counter() - began
-        write_result(json_out, result("missing", found, command=typed, seconds=seconds))
+    keep("missing", found, json_out, seconds=perf_counter() - began)
 
 
 def _compare(plan: dict[str, Any], learned: int, epochs: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`mmindustry evaluate nestor`."""
 
-from mmindustry.cli.evaluate_bldc import DataFolder, JsonOut, keep, said
+from mmindustry.cli.options import DataFolder, JsonOut
+from mmindustry.cli.outcome import keep, said
 from mmindustry.clock import SystemClock
 
 _PLAIN = ("accuracy", "ece", "control_majority_macro_f1")

@@ -1,6 +1,5 @@
 """`mmindustry evaluate retrieval`."""
 
-import shlex
 import shutil
 import sys
 import tempfile
@@ -9,6 +8,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from mmindustry.cli.outcome import typed
 
 if TYPE_CHECKING:
     from mmindustry.fusion.bundle import Bundle
@@ -52,8 +53,7 @@ def retrieval(
         found = _measure(loaded, data)
     finally:
         shutil.rmtree(kept, ignore_errors=True)
-    typed = shlex.join(["mmindustry", *sys.argv[1:]])
-    whole = result("retrieval", found, command=typed, seconds=perf_counter() - began)
+    whole = result("retrieval", found, command=typed(), seconds=perf_counter() - began)
     if json_out is not None:
         write_result(json_out, whole)
     for name, value in whole["figures"].items():

@@ -17,6 +17,13 @@ ConfigFile = Annotated[
         help="The YAML file; its conf.d folder is read too. Default: mmindustry.yaml if there.",
     ),
 ]
+DataFolder = Annotated[
+    Path,
+    typer.Option("--data", envvar="MMINDUSTRY_DATA", help="Folder laid out as the data's README."),
+]
+JsonOut = Annotated[
+    Path | None, typer.Option("--json", help="Write the result here, as a small JSON file.")
+]
 
 
 def duration_of(option: str, told: str) -> float | None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.alerting.budget import FalseAlarms, false_alarms
+from mmindustry.training.scores import wilson
 
 HOLD_OFF_SECONDS = 1800.0
 """Alarms of an asset closer together than this are one episode."""
@@ -178,14 +179,6 @@ def healthy_spans(
         if at < span.end:
             left.append(Span(span.asset, at, span.end))
     return left
-
-
-def wilson(hits: int, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson, JASA 22 (1927) 209-212)."""
-    share, span = hits / count, z * z / count
-    middle = (share + span / 2) / (1 + span)
-    half = z / (1 + span) * (share * (1 - share) / count + span / (4 * count)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def gain_over(

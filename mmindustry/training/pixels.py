@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mmindustry.training.scores import precision_over
+
 Values = NDArray[np.float32] | NDArray[np.float64]
 Truth = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -12,21 +14,6 @@ Counts = NDArray[np.int64]
 BINS = 4_096
 _LOWEST, _HIGHEST = 1e-5, 1e-4
 _STEPS = 301
-
-
-def average_precision(scores: Values, truth: Truth) -> float:
-    """Return the average precision: sum over thresholds of (R_n - R_n-1) P_n, NaN where no truth.
-
-    Equal scores share a threshold.
-
-    >>> round(average_precision(np.array([0.9, 0.8, 0.1]), np.array([True, False, True])), 3)
-    0.833
-    """
-    order = np.argsort(-scores.ravel(), kind="stable")
-    ranked, hits = scores.ravel()[order], truth.ravel()[order]
-    last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
-    found = np.cumsum(hits, dtype=np.int64)[last]
-    return _precision(found, last + 1)
 
 
 def pixel_counts(scores: Values, truth: Truth, low: float, high: float) -> Counts:
@@ -43,21 +30,7 @@ def pixel_counts(scores: Values, truth: Truth, low: float, high: float) -> Count
 def average_precision_of(counts: Counts) -> float:
     """Return the average precision of binned pixels: scores of a bin count as equal."""
     down = np.cumsum(counts[:, ::-1], axis=1)
-    return _precision(down[1], down.sum(axis=0))
-
-
-def auroc(scores: Values, truth: Truth) -> float:
-    """Return the share of (positive, negative) pairs in order, ties half; NaN without a pair.
-
-    >>> auroc(np.array([0.1, 0.5, 0.5]), np.array([False, False, True]))
-    0.75
-    """
-    positive, negative = scores[truth], np.sort(scores[~truth])
-    if not len(positive) or not len(negative):
-        return float("nan")
-    below = np.searchsorted(negative, positive, "left")
-    upto = np.searchsorted(negative, positive, "right")
-    return float((below + upto).sum() / (2 * len(positive) * len(negative)))
+    return precision_over(down[1], down.sum(axis=0))
 
 
 def aupimo(
@@ -103,11 +76,3 @@ def _area(inside: Values, limits: NDArray[np.float64], rates: NDArray[np.float64
     recall = 1.0 - np.searchsorted(ordered, limits, "right") / ordered.size
     area = np.trapezoid(recall, np.log(rates))
     return float(area / np.log(_HIGHEST / _LOWEST))
-
-
-def _precision(found: Counts, taken: Counts) -> float:
-    total = int(found[-1])
-    if not total:
-        return float("nan")
-    gained = np.diff(found, prepend=0) / total
-    return float((gained * (found / np.maximum(taken, 1))).sum())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
 from mmindustry.fusion.patch_encoders import STRIDES, Plane, patch_encoder
-from mmindustry.training.pixels import Counts, auroc, average_precision_of, pixel_counts
+from mmindustry.training.pixels import Counts, average_precision_of, pixel_counts
 from mmindustry.training.real.looks import Looks, best_way, learned_elsewhere, look_at
 from mmindustry.training.real.patch_head import Rows, draw_rows, fit_head
 from mmindustry.training.real.photographs import Photograph, find_photographs
@@ -31,6 +31,7 @@ from mmindustry.training.real.shelf import (
     fill_shelf,
     working_folder,
 )
+from mmindustry.training.scores import auroc
 
 Numbers = NDArray[np.float64]
 

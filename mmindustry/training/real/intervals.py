@@ -1,31 +1,14 @@
-"""How sure a figure is: Wilson's interval of a share, the bootstrap over groups of a ratio.
+"""How sure a figure is: the bootstrap over groups of a ratio.
 
-Any other figure's: `mmindustry.training.report.intervals`.
+A share's: `mmindustry.training.scores`. Any other figure's: `mmindustry.training.report.intervals`.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-_Z = 1.959964
 _DRAWS = 1_000
 
 Interval = tuple[float, float]
-
-
-def wilson(hits: int, total: int) -> Interval:
-    """Return the 95 % interval of a share (Wilson, JASA 22 (1927) 209-212), NaN of none.
-
-    >>> low, high = wilson(24, 24)
-    >>> round(low, 3), round(high, 3)
-    (0.862, 1.0)
-    """
-    if not total:
-        return float("nan"), float("nan")
-    share, square = hits / total, _Z * _Z
-    middle = (share + square / (2 * total)) / (1 + square / total)
-    spread = np.sqrt(share * (1 - share) / total + square / (4 * total * total))
-    reach = float(_Z * spread / (1 + square / total))
-    return max(middle - reach, 0.0), min(middle + reach, 1.0)
 
 
 def ratio_interval(

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.training.real.intervals import ratio_interval, wilson
+from mmindustry.training import scores
+from mmindustry.training.real.intervals import ratio_interval
+from mmindustry.training.scores import wilson
 
 Dense = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -88,8 +90,8 @@ def auroc(positive: Dense, negative: Dense) -> float:
     >>> auroc(np.array([1.0, 2.0]), np.array([0.0, 1.0]))
     0.875
     """
-    above = (positive[:, None] > negative[None]).mean()
-    return float(above + (positive[:, None] == negative[None]).mean() / 2)
+    both = np.concatenate([positive, negative])
+    return scores.auroc(both, np.arange(len(both)) < len(positive))
 
 
 def part(judged: Judged, keep: Mask) -> Judged:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.training.pixels import auroc
 from mmindustry.training.real.photographs import read_picture
+from mmindustry.training.scores import auroc
 
 Numbers = NDArray[np.float64]
 Truth = NDArray[np.bool_]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.fusion.calibration import calibration_error
+from mmindustry.training.scores import auroc, average_precision
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -40,41 +41,6 @@ def _share(hits: NDArray[np.int64], total: NDArray[np.int64], table: NDArray[np.
     occurs = table.sum(axis=0) + table.sum(axis=1) > 0
     share: Array = np.where(occurs, hits / np.maximum(total, 1), np.nan)
     return share
-
-
-def auroc(scores: Array, positive: NDArray[np.bool_]) -> float:
-    """Return the chance that a positive scores above a negative, ties counting half.
-
-    The rank-sum form (Hanley & McNeil, Radiology 143, 1982); NaN where one side is empty.
-
-    >>> auroc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
-    0.75
-    """
-    ahead, behind = int(positive.sum()), int((~positive).sum())
-    if not ahead or not behind:
-        return float("nan")
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    middle = np.cumsum(count) - (count - 1) / 2.0  # the mean rank of each group of ties
-    ranks = middle[place]
-    return float((ranks[positive].sum() - ahead * (ahead + 1) / 2.0) / (ahead * behind))
-
-
-def average_precision(scores: Array, positive: NDArray[np.bool_]) -> float:
-    """Return sum_k (R_k - R_{k-1}) P_k over falling thresholds, ties taken together.
-
-    NaN where nothing is positive; the share of positives is what chance gives.
-
-    >>> round(average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])), 4)
-    0.8333
-    """
-    if not positive.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    ordered, hits = scores[order], np.cumsum(positive[order])
-    last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # of each group of ties
-    told, found = last + 1.0, hits[last] / hits[-1]
-    steps = np.diff(np.concatenate([[0.0], found]))
-    return float((steps * hits[last] / told).sum())
 
 
 def one_vs_rest(probabilities: Array, truth: Labels) -> tuple[Array, Array]:

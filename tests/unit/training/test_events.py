@@ -13,8 +13,8 @@ from mmindustry.training.events import (
     episodes,
     gain_over,
     healthy_spans,
-    wilson,
 )
+from mmindustry.training.scores import wilson
 
 HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
 EVENT = Trouble("pump", onset=2 * WEEK, end=2 * WEEK + 4 * DAY, kind="imbalance")

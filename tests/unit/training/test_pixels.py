@@ -5,11 +5,10 @@ import pytest
 
 from mmindustry.training.pixels import (
     aupimo,
-    auroc,
-    average_precision,
     average_precision_of,
     pixel_counts,
 )
+from mmindustry.training.scores import auroc, average_precision
 
 
 def test_average_precision_and_auroc_agree_with_scikit_learn() -> None:

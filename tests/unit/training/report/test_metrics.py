@@ -16,8 +16,6 @@ from mmindustry.training.report.intervals import (
     resamples,
 )
 from mmindustry.training.report.metrics import (
-    auroc,
-    average_precision,
     calibration_error_floor,
     class_calibration_error,
     confusion,
@@ -27,6 +25,7 @@ from mmindustry.training.report.metrics import (
     recall,
     reliability,
 )
+from mmindustry.training.scores import auroc, average_precision
 
 
 def drawn(seed: int, *, windows: int = 300, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
