@@ -49,7 +49,8 @@ class Prediction:
     """What is said of one window. Probabilities in 0..1: `faults` over all classes (sums to 1),
     `risk` "1h" "8h" "24h" "7d" -> P(failure within), `product` over product classes (empty: no
     product in view); remaining life as 5 %, 50 %, 95 % quantiles; `novelty` p-values a modality;
-    `terms` additive evidence in nats for the leading fault, a modality.
+    `terms` evidence in nats for the leading fault, a modality: additive where the fusion is,
+    else the Shapley shares of an explained window, or none.
 
     `classes`: those that can't be ruled out, the likeliest first, so that the truth is among them
     in the share `covered` of windows; empty = the window is like none that is known; None = its

@@ -1,7 +1,8 @@
 """How much explaining there may be: a share of the time that goes by, and never much at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mmindustry.domain import Features, Prediction
 from mmindustry.fusion.explainer import Explanation, Run, Target, target_of
@@ -25,19 +26,29 @@ class Flagged:
     target: Target
 
 
+def explained(prediction: Prediction, document: Mapping[str, Any]) -> Prediction:
+    """Return a prediction with its explanation.
+
+    Where its network is not additive and so told no terms, the Shapley shares stand for them.
+    """
+    shares = {m: s for m, s in document.get("shapley", {}).items() if m != "none"}
+    return replace(prediction, why=document, terms=prediction.terms or shares)
+
+
 @dataclass(slots=True)
 class Allowance:
     """Chooses which flagged windows are explained, and keeps to its share of the time.
 
     First come those whose asset was never explained for that fault, then those explained longest
-    ago. The rest is counted as skipped. `monotonic`: seconds; `count`: told `explained` or
-    `skipped`, and how many.
+    ago. The rest is counted as skipped. It begins with nothing saved: the first flagged window is
+    explained on credit, which the time after it pays back. `monotonic`: seconds; `count`: told
+    `explained` or `skipped`, and how many.
     """
 
     policy: FusionPolicy
     monotonic: Callable[[], float]
     count: Callable[[str, int], None] = lambda _outcome, _number: None
-    _saved: float = field(default=_LONGEST_SAVED, init=False)
+    _saved: float = field(default=0.0, init=False)
     _seen_at: float | None = field(default=None, init=False)
     _run_seconds: float = field(default=0.0, init=False)
     _turn: int = field(default=0, init=False)
@@ -56,12 +67,12 @@ class Allowance:
         done: dict[int, Prediction] = {}
         runs = 0
         for one in sorted(flagged, key=self._urgency):
-            if self._saved <= 0 or runs >= self.policy.explain_runs:
+            if self._saved < 0 or runs >= self.policy.explain_runs:
                 break
             begun = self.monotonic()
             explanation = Explanation(judge, run, one.item, one.target)
             document = explanation.document(brief=self._run_seconds > _LONGEST_RUN)
-            done[one.at] = replace(one.prediction, why=document)
+            done[one.at] = explained(one.prediction, document)
             took = self.monotonic() - begun
             self._saved -= took
             self._run_seconds = took / max(explanation.runs, 1)

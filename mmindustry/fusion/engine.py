@@ -1,17 +1,14 @@
 """One bundle ready to answer: stacks windows, runs the network, judges what it said."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.domain import Failed, Features, Prediction
-from mmindustry.fusion.explain import coalitions, shapley
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.runtime import DeviceMemory, Raw, Runtime
-from mmindustry.fusion.spec import HEALTHY
 
 Judged = Prediction | Failed
 _JUDGED = ("present", "quality", "image_regions_mask")
@@ -79,7 +76,6 @@ class Engine:
         found = self.judge.predictions(
             part, {name: self.stack_of(part, name) for name in _JUDGED}, clean
         )
-        found = [self._shapley(item, p) for item, p in zip(part, found, strict=True)]
         return [
             prediction if good else self.failed(item, "model_fault", "an answer is not finite")
             for item, prediction, good in zip(part, found, finite, strict=True)
@@ -94,20 +90,3 @@ class Engine:
         """Return why a window has no prediction."""
         bundle = self.judge.manifest.id
         return Failed(item.window, item.end, "predict", reason, detail, bundle)
-
-    def _shapley(self, item: Features, prediction: Prediction) -> Prediction:
-        """Return a flagged prediction of a network that is not additive with Shapley terms."""
-        spec = self.judge.manifest.spec
-        leading = max(prediction.faults, key=lambda fault: prediction.faults[fault])
-        if spec.fusion == "late" or leading == HEALTHY:
-            return prediction
-        column = spec.faults.index(leading)
-        masks = coalitions(len(spec.modalities)) & (item.arrays["present"] > 0)
-        arrays = {
-            name: np.repeat(array, len(masks), axis=0) for name, array in self.stack([item]).items()
-        }
-        arrays["present"] = masks.astype(np.float32)
-        likely = np.log(self.judge.faults(self.runtime.run(arrays), masks)[:, column])
-        terms = shapley(likely, len(spec.modalities))
-        named = {m: float(t) for m, t in zip(spec.modalities, terms, strict=True)}
-        return replace(prediction, terms=named)

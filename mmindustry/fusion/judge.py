@@ -144,6 +144,9 @@ class Judge:
     def _terms(
         self, raw: Raw, arrays: Arrays, probabilities: NDArray[np.float64]
     ) -> list[dict[str, float]]:
+        """Return what each modality adds where the fusion is a sum of theirs, else nothing."""
+        if self.manifest.spec.fusion != "late":
+            return [{}] * len(probabilities)
         weight = np.where(arrays["present"] > 0, arrays["quality"], 0.0).astype(np.float64)
         temperatures = self.temperatures(arrays["present"] > 0)
         leading = probabilities.argmax(axis=1)

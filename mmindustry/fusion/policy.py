@@ -21,7 +21,7 @@ class FusionPolicy:
     batch: int = 32
     """Most windows in one run of the network, 1..1024."""
 
-    explain_share: float = 0.1
+    explain_share: float = 0.05
     """Share of the time that may go into explaining flagged windows, 0..0.5; 0 = none is."""
     explain_runs: int = 256
     """Extra runs of the network in one step, 1..10000: the first window to pass it is the last

@@ -101,7 +101,9 @@ class _Clocked:
         return self._timed[name]
 
 
-def carry(servers: str, folder: Path, *, bundle: str, plan: Plan, archive: bool) -> Carried:
+def carry(
+    servers: str, folder: Path, *, fusion: FusionPolicy, plan: Plan, archive: bool
+) -> Carried:
     """Return what a window of the topics cost, in a fresh group and a fresh record.
 
     Starting up, taking partitions over and the first `warm` windows do not count: statements are
@@ -113,7 +115,7 @@ def carry(servers: str, folder: Path, *, bundle: str, plan: Plan, archive: bool)
     settings = Settings(
         run=RunPolicy(data_dir=folder),
         stream=stream_policy(servers, f"ours-{folder.name}"),
-        fusion=FusionPolicy(bundle=bundle, device="cpu"),
+        fusion=fusion,
         store=StorePolicy(url=f"sqlite:///{folder / 'ours.db'}"),
         archive=ArchivePolicy(url=str(folder / "archive") if archive else "off", free_bytes=0),
         telemetry=TelemetryPolicy(port=-1, log_level="error"),

@@ -7,6 +7,8 @@ The reference window: 5 frames 640x480 (JPEG, quality 85), 5 s of 16 kHz sound a
 on SQLite without archive; the naive line reads the same topics with kafka-python and does it with
 Pillow, librosa, eager torch and an ORM; the kernels do the receiving, decoding, spectra, token
 ids, network and inserts alone, in a straight line (`less_reading`: both without the receiving).
+Most of its windows are flagged, so ours explains as many as it has time for; `unexplained` is ours
+without.
 Each round runs all of them one after the other, so that other load hits them alike, and leaves
 out the first two windows of each asset; one `name: value` line a figure, medians, CPU ms a
 window of the whole process, one thread each. Needs Java and Maven for Kafka (exit 69 without).
@@ -28,6 +30,7 @@ import torch
 from deploy.local.kafka import KafkaUnavailableError, LocalKafka
 from mmindustry.errors import BundleError
 from mmindustry.fusion.bundle import WEIGHTS, Bundle, builtin_bundle, read_bundle
+from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.fusion.torch_runtime import open_torch
 from mmindustry.fusion.weights import unpack
 from tests.benchmarks._kernels import Kernels, rows_of
@@ -72,6 +75,7 @@ class Rounds:
         spent = naive.run(self._plan)
         kernels = self._bare(ours, number)
         archived = self._ours(f"{number}-archived", archive=True)
+        unexplained = self._ours(f"{number}-unexplained", explain=0.0)
         seconds = {
             "ours": ours.total,
             "naive": spent,
@@ -79,6 +83,7 @@ class Rounds:
             "unread": ours.total - ours.parts["read"],
             "unreceived": sum(kernels.values()) - kernels["receive"],
             "archived": archived.total,
+            "unexplained": unexplained.total,
             **{f"part_{part}": cost for part, cost in ours.parts.items()},
             **{f"kernel_{name}": cost for name, cost in kernels.items()},
         }
@@ -89,11 +94,14 @@ class Rounds:
         room.mkdir()
         return room
 
-    def _ours(self, name: str, *, archive: bool = False) -> Carried:
+    def _ours(
+        self, name: str, *, archive: bool = False, explain: float = FusionPolicy().explain_share
+    ) -> Carried:
+        bundle = str(self._bundle.folder)
         return carry(
             self._servers,
             self._room(name),
-            bundle=str(self._bundle.folder),
+            fusion=FusionPolicy(bundle=bundle, device="cpu", explain_share=explain),
             plan=self._plan,
             archive=archive,
         )
@@ -122,6 +130,8 @@ def figures(rounds: list[Costs]) -> dict[str, float]:
     found["line_ours_over_kernels"] = ratio("ours", "kernels")
     found["line_ours_over_kernels_less_reading"] = ratio("unread", "unreceived")
     found["line_ours_archived_ms"] = median("archived")
+    found["line_ours_unexplained_ms"] = median("unexplained")
+    found["line_explained_over_unexplained"] = ratio("ours", "unexplained")
     parts = [name for name in rounds[0] if name.startswith(("part_", "kernel_"))]
     return found | {f"line_{name}_ms": median(name) for name in parts}
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from mmindustry.domain import Features, Prediction
 from mmindustry.features.spec import MODALITIES
+from mmindustry.fusion.allowance import Allowance
 from mmindustry.fusion.bundle import read_bundle
 from mmindustry.fusion.engine import Engine
+from mmindustry.fusion.explainer import log_odds
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.policy import FusionPolicy
@@ -38,13 +40,14 @@ def session() -> OnnxRuntime:
 
 
 def worried(prior: dict[str, float]) -> FusionPredictor:
-    """Return the concat network under a prior that expects a fault."""
+    """Return the concat network under a prior that expects a fault, with time to explain."""
     bundle = read_bundle(noise_bundle("concat"))
     manifest = replace(bundle.manifest, prior=prior)
     weights = unpack(bundle.weights, "weights")
     runtime = open_torch(manifest.spec, weights, device="cpu", half=False)
     engine = Engine(Judge(manifest), runtime)
-    return FusionPredictor({bundle.id: engine}, default=bundle.id, batch=8)
+    allowance = Allowance(FusionPolicy(), lambda: 0.0)
+    return FusionPredictor({bundle.id: engine}, default=bundle.id, batch=8, allowance=allowance)
 
 
 def judged(found: FusionPredictor, features: list[Features]) -> list[Prediction]:
@@ -78,7 +81,7 @@ def test_a_missing_modality_changes_only_its_mask_and_its_block(
     before, after = judged(predictor(runtime, fusion), [item, swapped])
 
     np.testing.assert_allclose(numbers(before), numbers(after), atol=1e-6)
-    assert all(before.terms[m] == 0.0 for m in absent)
+    assert all(before.terms.get(m, 0.0) == 0.0 for m in absent)
 
 
 @given(seeds)
@@ -135,9 +138,18 @@ def test_terms_of_a_flagged_window_are_shapley_shares_where_fusion_is_not_additi
 
     leading = max(FAULTS, key=lambda fault: prediction.faults[fault])
     assert leading != "healthy"
-    gain = np.log(prediction.faults[leading]) - np.log(prior[leading])
-    assert sum(prediction.terms.values()) == pytest.approx(gain, abs=1e-4)
+    likely = np.array([prediction.faults[leading], prior[leading]])
+    gain = np.diff(log_odds(likely[::-1]))[0]
+    assert sum(prediction.terms.values()) == pytest.approx(gain, abs=3e-3)  # told to 3 places
+    assert set(prediction.terms) == set(MODALITIES)
     assert all(prediction.terms[m] == 0.0 for m, p in item.present.items() if not p)
+
+
+@given(seeds)
+def test_an_unexplained_window_has_no_terms_where_fusion_is_not_additive(seed: int) -> None:
+    prediction = judged(predictor("torch", "concat"), [noise_features(seed)])[0]
+
+    assert prediction.terms == {}
 
 
 @given(st.lists(seeds, min_size=1, max_size=6, unique=True), st.randoms(use_true_random=False))

@@ -182,6 +182,18 @@ def test_a_flood_is_cut_short_and_what_is_skipped_is_counted() -> None:
     assert all(isinstance(a, Prediction) for a in answers)
 
 
+def test_a_start_in_the_midst_of_a_flood_explains_one_window() -> None:
+    tally = Tally(1e-3)
+    policy = FusionPolicy(device="cpu", explain_share=0.1)
+    allowance = Allowance(policy, tally.monotonic, tally.count)
+    asked = [(at, case.item, case.prediction) for at, case in enumerate(faulty())]
+    assert len(asked) > 1
+
+    done = allowance.explain(asked, engine().judge, engine().runtime.run)
+
+    assert len(done) == 1
+
+
 def test_a_spent_share_of_the_time_is_earned_again() -> None:
     tally = Tally(3.0)  # an explanation takes 3 s of this clock, a batch earns a tenth of it
     policy = FusionPolicy(device="cpu", explain_share=0.1)
