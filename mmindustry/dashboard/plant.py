@@ -9,8 +9,10 @@ from fastapi.responses import HTMLResponse
 from mmindustry.dashboard.card import tell_card
 from mmindustry.dashboard.desk import Visitor
 from mmindustry.dashboard.listing import Under
+from mmindustry.dashboard.normal import tell_watch
 from mmindustry.dashboard.shown import GlanceView, show_alarm, show_glance
 from mmindustry.store.queries.alarms import asset_alarms, count_active
+from mmindustry.store.queries.normal import newest_normal
 from mmindustry.store.queries.overview import read_glance, read_overview
 from mmindustry.store.queries.plant import (
     AssetRow,
@@ -99,8 +101,10 @@ def asset_page(
         sensors = list_sensors(connection, only, limit=_MAX_SENSORS).rows
         gaps = list_gaps(connection, only, active=True, limit=_MAX_SENSORS).rows
         names = read_names(connection, visit.scope)
+        normal = newest_normal(connection, only, asset)
     return visit.page(
         "asset.html",
+        watch=None if normal is None else tell_watch(normal, visit.words),
         asset=row,
         glance=show_glance(glance, now, seen_seconds=visit.desk.policy.seen_seconds),
         alarms=[show_alarm(alarm, now) for alarm in alarms],

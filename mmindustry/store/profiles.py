@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select, text, update
 
-from mmindustry.alerting.watch import Watch, watches_in
+from mmindustry.alerting.watch import Watch
 from mmindustry.domain import Profile
 from mmindustry.errors import Busy
 from mmindustry.store.database import Database, told_plainly
+from mmindustry.store.queries.normal import watch_of
 from mmindustry.store.queries.scope import Scope
-from mmindustry.store.tables import alarm_states, profiles
+from mmindustry.store.tables import profiles
 
 _KEPT_BYTES = 256 * 1024 * 1024
 _OTHERS = 8
@@ -102,11 +103,8 @@ def read_profile(database: Database, profile: str) -> Profile | None:
 
 def read_watch(database: Database, profile: Profile) -> Watch | None:
     """Return how far the watch by this profile has come; None where no window met it yet."""
-    query = select(alarm_states.c.memory).where(alarm_states.c.asset == profile.asset)
     with told_plainly(database), database.read() as connection:
-        memory = connection.scalar(query) or {}
-    known = (watch for name, watch in watches_in(memory).values() if name == profile.id)
-    return next(known, None)
+        return watch_of(connection, profile.asset, profile.id)
 
 
 def other_banks(
