@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
 from mmindustry.training.real.judged import Judged, Question, part, rates
-from mmindustry.training.real.logistic import fit_logistic
 from mmindustry.training.real.motors import HEALTHY, Heard, find_recordings, hear
-from mmindustry.training.real.sound_task import HOP_SECONDS, PENALTY, WINDOW_SECONDS
+from mmindustry.training.tasks.logistic import fit_logistic
+from mmindustry.training.tasks.sound import HOP_SECONDS, PENALTY, WINDOW_SECONDS
 
 Dense = NDArray[np.float64]
 Mask = NDArray[np.bool_]

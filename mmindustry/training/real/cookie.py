@@ -14,9 +14,9 @@ from mmindustry.errors import InputError
 from mmindustry.fusion.patch_encoders import Levels, PatchEncoder, Pixels, Plane, patch_encoder
 from mmindustry.fusion.patches import grow_bank, heat_picture, picture_score
 from mmindustry.training.folds import grouped_folds
+from mmindustry.training.pictures import read_picture
 from mmindustry.training.pixels import aupimo
 from mmindustry.training.real.looks import Looks, best_way, look_at
-from mmindustry.training.real.photographs import read_picture
 from mmindustry.training.real.products import Product, find_products, read_mask
 from mmindustry.training.real.rounds import interval
 from mmindustry.training.real.shelf import Tell, brought, common_size

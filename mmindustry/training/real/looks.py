@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.training.real.photographs import read_picture
+from mmindustry.training.pictures import read_picture
 from mmindustry.training.scores import auroc
 
 Numbers = NDArray[np.float64]

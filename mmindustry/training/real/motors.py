@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mmindustry.errors import InputError
 from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis
-from mmindustry.training.real.sound_task import (
+from mmindustry.training.tasks.sound import (
     SUFFIXES,
     read_recording,
     sound_features,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmindustry.errors import InputError
-from mmindustry.training.real.text_task import TextTask
+from mmindustry.training.tasks.text import TextTask
 
 CAVEAT = (
     "the failure modes of this set were made by rules on the same words: a high score says that "

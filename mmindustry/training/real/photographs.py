@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
+from mmindustry.training.pictures import SUFFIXES
 
-Picture = NDArray[np.uint8]
 Polygon = NDArray[np.float64]
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _TIME = re.compile(r"\d{12}|\d{14}")
 _SUBPIXEL = 3
 
@@ -44,18 +43,6 @@ class Photograph:
             points = np.round(scaled * 2**_SUBPIXEL).astype(np.int32)
             cv2.fillPoly(drawn, [points], (255,), cv2.LINE_8, _SUBPIXEL)
         return drawn > 0
-
-
-def read_picture(path: Path) -> Picture:
-    """Return a picture as BGR.
-
-    Raises:
-        InputError: It can't be decoded.
-    """
-    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(f"{path}: no picture that can be decoded")
-    return np.asarray(picture, np.uint8)
 
 
 def find_photographs(folder: Path) -> list[Photograph]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
-from mmindustry.training.real.photographs import SUFFIXES
+from mmindustry.training.pictures import SUFFIXES
 
 _MASK_FOLDERS = frozenset({"mask", "masks", "ground_truth"})
 _MASK_ENDING = "_mask"

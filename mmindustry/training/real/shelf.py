@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.fusion.patch_encoders import STRIDES, Levels, PatchEncoder
-from mmindustry.training.real.photographs import read_picture
+from mmindustry.training.pictures import read_picture
 
 Tell = Callable[[str], None]
 _MULTIPLE = STRIDES[-1]

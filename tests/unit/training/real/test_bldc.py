@@ -16,7 +16,7 @@ from mmindustry.features.spectra import Basis
 from mmindustry.training.real.bldc import evaluate_bldc, question
 from mmindustry.training.real.judged import Judged, auroc, rates
 from mmindustry.training.real.motors import Heard, Recording, find_recordings, hear
-from mmindustry.training.real.sound_task import sound_features
+from mmindustry.training.tasks.sound import sound_features
 from tests.promises import missing
 
 RATE = 16_000

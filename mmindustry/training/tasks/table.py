@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from mmindustry.errors import InputError
 from mmindustry.fusion.calibration import calibration_error
 from mmindustry.training.folds import grouped_folds
-from mmindustry.training.real.logistic import Logistic, Rows, calibrated, fit_logistic
 from mmindustry.training.report.intervals import interval
 from mmindustry.training.scores import class_f1, macro_f1
+from mmindustry.training.tasks.logistic import Logistic, Rows, calibrated, fit_logistic
 
 Names = NDArray[np.str_]
 

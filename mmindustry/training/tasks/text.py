@@ -12,9 +12,9 @@ from scipy.sparse import csr_matrix
 
 from mmindustry.features.spec import Recipe
 from mmindustry.features.text import token_ids
-from mmindustry.training.real.logistic import Logistic
-from mmindustry.training.real.sound_task import told_of
-from mmindustry.training.real.task import Table, fit_task
+from mmindustry.training.tasks.logistic import Logistic
+from mmindustry.training.tasks.saved import told_of
+from mmindustry.training.tasks.table import Table, fit_task
 
 PENALTY = 1e-3
 

@@ -14,8 +14,9 @@ from mmindustry.errors import InputError
 from mmindustry.features.sound import convert
 from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis, log_mel
-from mmindustry.training.real.logistic import Logistic
-from mmindustry.training.real.task import Table, fit_task
+from mmindustry.training.tasks.logistic import Logistic
+from mmindustry.training.tasks.saved import told_of
+from mmindustry.training.tasks.table import Table, fit_task
 
 Samples = NDArray[np.float32]
 Dense = NDArray[np.float64]
@@ -127,21 +128,6 @@ class SoundTask:
         told = told_of(path, "sound_task")
         recipe = Recipe.from_json(told["recipe"])
         return cls(Logistic.from_json(told["model"]), recipe, Basis.make(recipe))
-
-
-def told_of(path: Path, kind: str) -> dict[str, Any]:
-    """Return the JSON object of a saved task.
-
-    Raises:
-        InputError: It can't be read or is of another kind.
-    """
-    try:
-        told = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: can't be read: {error}") from error
-    if not isinstance(told, dict) or told.get("kind") != kind:
-        raise InputError(f"{path}: holds no {kind}")
-    return told
 
 
 def _rows(path: Path, recipe: Recipe, basis: Basis) -> Sequence[Dense]:

@@ -8,11 +8,11 @@ import soundfile
 
 from mmindustry.errors import InputError
 from mmindustry.training.real.intervals import ratio_interval
-from mmindustry.training.real.logistic import fit_logistic
-from mmindustry.training.real.sound_task import SoundTask, read_recording
-from mmindustry.training.real.task import Table, fit_task
-from mmindustry.training.real.text_task import TextTask
 from mmindustry.training.scores import wilson
+from mmindustry.training.tasks.logistic import fit_logistic
+from mmindustry.training.tasks.sound import SoundTask, read_recording
+from mmindustry.training.tasks.table import Table, fit_task
+from mmindustry.training.tasks.text import TextTask
 
 LINES = {
     "leak": ("oil leak at hose", "hydraulic hose leaking", "found oil on floor", "seal leaks"),
