@@ -75,7 +75,7 @@ def _data(loaded: "Bundle", folder: Path | None, plan: dict[str, Any]) -> "DataS
     spec = loaded.manifest.spec
     if folder is not None:
         return find_data(folder, spec)
-    return simulated_data(SimulatedRun(**plan), spec, said)
+    return simulated_data(SimulatedRun(**plan), spec, said, vocabulary=loaded.vocabulary)
 
 
 def _show(found: Mapping[str, Any]) -> None:

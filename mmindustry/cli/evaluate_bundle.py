@@ -81,7 +81,8 @@ def _simulated(
     spec = loaded.manifest.spec
     wanted = orders(windows, spec.recipe, machines=machines, seed=seed)
     folders = []
-    for folder in make_shards(work, spec, wanted, workers=workers):
+    pieces = loaded.vocabulary
+    for folder in make_shards(work, spec, wanted, workers=workers, vocabulary=pieces):
         folders.append(folder)
         print(f"simulated {len(folders)} of {len(wanted)} machines", file=sys.stderr, flush=True)
     return DataSet(spec, folders), f"simulated plant, seed {seed}"

@@ -74,7 +74,8 @@ def _data(
     machines = max(_LEAST_MACHINES, windows // _WINDOWS_A_MACHINE)
     jobs = orders(windows, spec.recipe, machines=machines, seed=seed)
     folders = []
-    for folder in make_shards(work, spec, jobs, workers=workers):
+    pieces = loaded.vocabulary
+    for folder in make_shards(work, spec, jobs, workers=workers, vocabulary=pieces):
         folders.append(folder)
         print(f"simulated {len(folders)} of {len(jobs)} machines", file=sys.stderr, flush=True)
     return DataSet(spec, folders)

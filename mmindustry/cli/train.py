@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +23,6 @@ _FULL = {"windows": 8_000, "machines": 160}
 _QUICK_EPOCHS = 4
 _TRAINED_SHARE = 0.68
 
-
 _Simulated = Annotated[
     bool, typer.Option("--simulated", help="On the simulated plant; no data is needed.")
 ]
@@ -38,7 +38,12 @@ _CheckpointFolder = Annotated[
         "when the bundle is written."
     ),
 ]
-_FusionName = Annotated[str, typer.Option(help="Fusion module, of those `models fusions` lists.")]
+_FusionName = Annotated[
+    str,
+    typer.Option(
+        help="Fusion module, of those `models fusions` lists. Default: the preset's, or late."
+    ),
+]
 _Epochs = Annotated[
     int | None, typer.Option(help="Most passes over the windows; fewer the more there are.")
 ]
@@ -61,6 +66,18 @@ _Folds = Annotated[
 _Tensorboard = Annotated[Path | None, typer.Option(help="Write event files for TensorBoard here.")]
 _Name = Annotated[str, typer.Option(help="Name of the bundle.")]
 _Workers = Annotated[int, typer.Option(help="Processes that simulate.")]
+_Preset = Annotated[str, typer.Option(help="A classic system, of those `models presets` lists.")]
+_Encoder = Annotated[
+    list[str] | None,
+    typer.Option(help="MODALITY=NAME, such as text=minilm+ngrams; see `models encoders`."),
+]
+_Weights = Annotated[
+    list[str] | None,
+    typer.Option(help="MODALITY.ENCODER=SOURCE of pretrained weights, #SHA256 behind it."),
+]
+_Freeze = Annotated[
+    list[str] | None, typer.Option(help="MODALITY.ENCODER left as its weights filled it.")
+]
 _Quick = Annotated[bool, typer.Option("--quick", help="A small one, in a minute or two.")]
 
 
@@ -72,7 +89,7 @@ def train(
     out: _Out = Path("bundle"),
     work: _Work = None,
     checkpoint: _CheckpointFolder = None,
-    fusion: _FusionName = "late",
+    fusion: _FusionName = "",
     epochs: _Epochs = None,
     device: _Device = "auto",
     settings: _Settings = None,
@@ -82,6 +99,10 @@ def train(
     tensorboard: _Tensorboard = None,
     name: _Name = "simulated",
     workers: _Workers = 2,
+    preset: _Preset = "",
+    encoder: _Encoder = None,
+    weights: _Weights = None,
+    freeze: _Freeze = None,
     quick: _Quick = False,
     as_json: AsJson = False,
 ) -> None:
@@ -95,30 +116,27 @@ def train(
     mmindustry train --simulated --folds 5 --set balance=sampler --tensorboard runs/1
 
     torchrun --nproc-per-node 2 -m mmindustry train --simulated --out my-bundle
+
+    mmindustry train --simulated --preset cnn-lstm-selfattention --out classic
     """
-    from mmindustry.cli.training import policy_of, settings_text
-    from mmindustry.training.policy import epochs_for
+    from mmindustry.cli.training import design_of, policy_of, settings_text, training_of
 
     if list_settings:
         print(settings_text())
         return
-    if not simulated:
-        raise InputError("say what to train on: --simulated is what there is in this version")
-    _need(optuna=search > 0)
-    sizes = _QUICK if quick else _FULL
-    count = windows or sizes["windows"]
-    usual = _QUICK_EPOCHS if quick else epochs_for(round(_TRAINED_SHARE * count))
-    given = {"fusion": fusion, "epochs": epochs or usual, "device": device}
+    _need(simulated=simulated, optuna=search > 0)
+    amount = _amount(windows, machines, quick=quick)
+    asked = {"fusion": fusion, "epochs": epochs or _passes(amount, quick=quick), "device": device}
     kept = checkpoint or out.with_name(f"{out.name}-checkpoint")
     plan = {
-        "windows": count,
-        "machines": machines or sizes["machines"],
+        **amount,
         "seed": seed,
         "out": out,
         "work": work or kept / "data",
         "name": name,
         "workers": workers,
-        "policy": policy_of(settings or [], given),
+        "policy": policy_of(settings or [], training_of(preset, asked)),
+        "design": design_of(preset, encoder or [], weights or [], freeze or []),
         "folds": folds,
         "trials": search,
     }
@@ -127,12 +145,31 @@ def train(
         _show(report, gone=None if checkpoint else kept, as_json=as_json)
 
 
-def _need(*, optuna: bool) -> None:
-    """Refuse to begin without the extras that will be needed.
+def _amount(windows: int | None, machines: int | None, *, quick: bool) -> dict[str, int]:
+    """Return how many windows of how many machines to train on."""
+    usual = _QUICK if quick else _FULL
+    return {
+        "windows": windows or usual["windows"],
+        "machines": machines or usual["machines"],
+    }
+
+
+def _passes(amount: Mapping[str, int], *, quick: bool) -> int:
+    """Return the usual number of epochs for so many windows."""
+    from mmindustry.training.policy import epochs_for
+
+    return _QUICK_EPOCHS if quick else epochs_for(round(_TRAINED_SHARE * amount["windows"]))
+
+
+def _need(*, simulated: bool, optuna: bool) -> None:
+    """Refuse to begin without data or the extras that will be needed.
 
     Raises:
+        InputError: Nothing says what to train on.
         MissingExtra: Naming the first of them.
     """
+    if not simulated:
+        raise InputError("say what to train on: --simulated is what there is in this version")
     for module, extra in (("torch", "torch"), *([("optuna", "tune")] if optuna else [])):
         if find_spec(module) is None:
             raise MissingExtra(
@@ -150,6 +187,7 @@ def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Repo
 
     from mmindustry.cli.training import attended
     from mmindustry.daemon.stop import Stop
+    from mmindustry.fusion.pretrained import Access
     from mmindustry.training.device import joined, open_device, team_of
     from mmindustry.training.simulated import SimulatedRun, train_simulated
 
@@ -163,7 +201,9 @@ def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Repo
         ) as attend,
     ):
         try:
-            return train_simulated(run, attend.tell, replace(attend, team=team))
+            return train_simulated(
+                run, attend.tell, replace(attend, team=team, access=Access.of(os.environ))
+            )
         except Interrupted as error:
             print(error, file=sys.stderr)
             raise typer.Exit(stop.exit_code or 1) from error

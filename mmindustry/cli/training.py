@@ -1,7 +1,7 @@
 """What `mmindustry train` shows and obeys while it trains."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from mmindustry.daemon.stop import Stop
+    from mmindustry.fusion.presets import Design
     from mmindustry.training.loop import Attend, Moment
 
 _DRAIN_SECONDS = 60.0
@@ -54,6 +55,52 @@ def policy_of(typed: Sequence[str], given: dict[str, Any]) -> TrainingPolicy:
             for one in error.errors()
         ]
         raise typer.BadParameter("; ".join(mistakes), param_hint="--set") from error
+
+
+def training_of(preset: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the training that options ask for, over what the preset says.
+
+    Args:
+        preset: Its name; empty = none.
+        asked: Settings by name; an empty fusion is the preset's, or the policy's.
+
+    Raises:
+        InputError: There is no such preset.
+    """
+    from mmindustry.fusion.presets import preset as preset_named
+
+    found = preset_named(preset) if preset else None
+    usual = found.fusion if found else TrainingPolicy().fusion
+    said = found.training if found else {}
+    return {**said, **asked, "fusion": asked["fusion"] or usual}
+
+
+def design_of(
+    preset: str, encoders: Sequence[str], weights: Sequence[str], frozen: Sequence[str]
+) -> "Design":
+    """Return what the network is made of.
+
+    Raises:
+        BadParameter: An option is not written as NAME=VALUE.
+    """
+    from mmindustry.fusion.presets import Design
+
+    return Design(
+        preset=preset,
+        encoders=_pairs(encoders, "--encoder"),
+        weights=_pairs(weights, "--weights"),
+        frozen=tuple(frozen),
+    )
+
+
+def _pairs(typed: Sequence[str], option: str) -> dict[str, str]:
+    found = {}
+    for one in typed:
+        name, equals, value = one.partition("=")
+        if not (name and equals and value):
+            raise typer.BadParameter(f"{one!r}: write NAME=VALUE", param_hint=option)
+        found[name.strip()] = value.strip()
+    return found
 
 
 def settings_text() -> str:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmindustry.errors import BundleError, ConfigError
+from mmindustry.features.spec import VOCABULARY
+from mmindustry.features.wordpiece import read_vocabulary
 from mmindustry.fusion.manifest import Manifest, id_of
 from mmindustry.fusion.weights import Arrays, unpack
 
@@ -42,6 +44,12 @@ class Bundle:
     def id(self) -> str:
         """Name and the first digits of the content's hash; named in every row."""
         return self.manifest.id
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The word pieces its recipe is followed with; empty where it asks for none."""
+        held = self.arrays.get(VOCABULARY)
+        return () if held is None else read_vocabulary(held.tobytes())
 
 
 def builtin_bundle() -> Path:

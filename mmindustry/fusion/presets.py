@@ -122,3 +122,36 @@ def with_preset(spec: NetworkSpec, name: str) -> NetworkSpec:
         width=found.width,
         sizes={name: dict(sizes) for name, sizes in found.sizes.items()},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What a network is made of where it isn't the default."""
+
+    preset: str = ""
+    """Name of a preset; empty = none."""
+    encoders: Mapping[str, str] = field(default_factory=dict)
+    """Modality -> encoder, over the preset's."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """`modality.encoder` -> source of its pretrained weights."""
+    frozen: tuple[str, ...] = ()
+    """`modality.encoder` that training leaves as it was filled."""
+
+    def apply(self, plain: NetworkSpec) -> NetworkSpec:
+        """Return the spec made over.
+
+        Raises:
+            InputError: A name is unknown, or weights are for an encoder that is not there.
+        """
+        spec = with_preset(plain, self.preset) if self.preset else plain
+        encoders = {**spec.encoders, **self.encoders}
+        try:
+            return replace(
+                spec,
+                encoders=encoders,
+                recipe=recipe_for(encoders, spec.recipe),
+                weights=dict(self.weights),
+                frozen=self.frozen,
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from error

@@ -1,10 +1,12 @@
 """A bundle's card: what it is, how it was made, what it can and can't do, in Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmindustry.fusion.calibration import PATTERNS
+from mmindustry.fusion.encoders.adopt import entry_of
 from mmindustry.fusion.manifest import Manifest
+from mmindustry.fusion.spec import NetworkSpec
 
 
 def bundle_card(manifest: Manifest) -> str:
@@ -41,11 +43,20 @@ def _origin(manifest: Manifest) -> str:
         ("data", f"sha256 {manifest.data_hash[:16]}.."),
         ("windows", ", ".join(f"{k} {v}" for k, v in windows.items())),
         ("fusion", f"{manifest.spec.fusion}, width {manifest.spec.width}"),
+        *_encoders(manifest.spec),
         ("faults", ", ".join(manifest.spec.faults)),
         ("products", ", ".join(manifest.spec.products)),
         ("made with", versions),
     ]
     return "\n".join(f"- {name}: {value}" for name, value in rows)
+
+
+def _encoders(spec: NetworkSpec) -> Iterator[tuple[str, str]]:
+    """Yield what is told of encoders: names where chosen, source and licence where pretrained."""
+    if spec.encoders:
+        yield "encoders", ", ".join(f"{m} {spec.encoder(m)}" for m in spec.modalities)
+    for part, source in spec.weights.items():
+        yield f"weights of {part}", f"{source}; licence: {entry_of(part).licence}"
 
 
 def _compressed(manifest: Manifest) -> list[str]:

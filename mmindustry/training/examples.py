@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -49,22 +50,36 @@ def orders(windows: int, recipe: Recipe, *, machines: int, seed: int) -> list[Or
 
 
 def make_shards(
-    folder: Path, spec: NetworkSpec, wanted: Sequence[Order], *, workers: int
+    folder: Path,
+    spec: NetworkSpec,
+    wanted: Sequence[Order],
+    *,
+    workers: int,
+    vocabulary: Sequence[str] | None = None,
 ) -> Iterator[Path]:
-    """Yield the folder of each order once it is made; one that stands already is kept."""
-    jobs = [(folder / f"machine-{o.seed}-{o.visits}-{o.length_seconds:g}s", o) for o in wanted]
+    """Yield the folder of each order once it is made; one that stands already is kept.
+
+    `vocabulary`: word pieces, where the recipe asks for them; None = those of the spec's weights.
+    """
+    pieces = vocabulary_of(spec) if vocabulary is None else tuple(vocabulary)
+    mark = f"-{sha256(chr(10).join(pieces).encode()).hexdigest()[:8]}" if pieces else ""
+    jobs = [
+        (folder / f"machine-{o.seed}-{o.visits}-{o.length_seconds:g}s{mark}", o) for o in wanted
+    ]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        found = [pool.submit(make_shard, path, spec, order) for path, order in jobs]
+        found = [pool.submit(make_shard, path, spec, order, pieces) for path, order in jobs]
         for future in found:
             yield future.result()
 
 
-def make_shard(folder: Path, spec: NetworkSpec, order: Order) -> Path:
+def make_shard(
+    folder: Path, spec: NetworkSpec, order: Order, vocabulary: Sequence[str] = ()
+) -> Path:
     """Write one machine's windows as a data set, all at once, and return its folder."""
     if folder.exists():
         return folder
     unfinished = folder.with_name(f".{folder.name}")
-    examples = simulated_examples(order, spec.recipe, vocabulary_of(spec))
+    examples = simulated_examples(order, spec.recipe, vocabulary)
     write_shard(unfinished, spec, examples, limit=order.visits)
     unfinished.rename(folder)
     return folder

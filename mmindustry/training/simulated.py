@@ -1,7 +1,7 @@
 """`mmindustry train --simulated`: simulated plant -> data set -> network -> figures -> bundle."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,14 +12,17 @@ import torch
 
 import mmindustry
 from mmindustry.errors import InputError
-from mmindustry.features.spec import MEL_BASIS, Recipe
+from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, write_bundle
 from mmindustry.fusion.calibration import posterior
+from mmindustry.fusion.encoders.adopt import pinned, vocabulary_of
 from mmindustry.fusion.export import export_onnx
-from mmindustry.fusion.fusions import FUSIONS
+from mmindustry.fusion.fusions import CLASSICS, FUSIONS
 from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
+from mmindustry.fusion.presets import Design
+from mmindustry.fusion.pretrained import OFFLINE, Access
 from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.fusion.weights import arrays_of, pack
@@ -29,7 +32,7 @@ from mmindustry.training.card import bundle_card
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.ensembles import Chosen, choose
 from mmindustry.training.examples import make_shards, orders
-from mmindustry.training.loop import Attend, batches, fit, train
+from mmindustry.training.loop import Attend, batches, fit
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import macro_f1
 from mmindustry.training.serving import Measured, Serving, measure
@@ -71,6 +74,9 @@ class SimulatedRun:
     trials: int = 0
     """Settings that are tried out before; 0 = those of the policy are taken."""
 
+    design: Design = field(default_factory=Design)
+    """What the network is made of."""
+
     def __post_init__(self) -> None:
         """Refuse a run too small to be split or measured."""
         if self.machines < 5 or self.windows < 20 * self.machines:  # noqa: PLR2004 - as said
@@ -108,17 +114,22 @@ def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None)
     torch.set_num_threads(1)
     if run.out.exists():
         raise InputError(f"{run.out}: exists already; give another --out, bundles never change")
-    if run.policy.fusion not in FUSIONS:
-        raise InputError(f"fusion {run.policy.fusion!r} is none of {', '.join(FUSIONS)}")
-    spec = simulated_spec(run.policy)
+    known = (*FUSIONS, *CLASSICS)
+    if run.policy.fusion not in known:
+        raise InputError(f"fusion {run.policy.fusion!r} is none of {', '.join(known)}")
+    spec = replace(run.design.apply(simulated_spec(run.policy)), fusion=run.policy.fusion)
+    spec = pinned(spec, attend.access)
+    pieces = vocabulary_of(spec, attend.access)
     if attend.team.rank == 0:
-        simulated_data(run, spec, tell)
+        simulated_data(run, spec, tell, vocabulary=pieces)
     attend.team.wait()
-    data = simulated_data(run, spec, _silent)
+    data = simulated_data(run, spec, _silent, vocabulary=pieces)
     split = split_by_group(data.targets().group, validate=0.12, test=0.2, seed=run.seed)
     run = replace(run, policy=replace(run.policy, seed=run.seed))
     run, chosen = _trained(run, data, split, attend)
-    return _written(run, data, split, chosen) if attend.team.rank == 0 else None
+    if attend.team.rank > 0:
+        return None
+    return _written(run, data, split, chosen, access=attend.access)
 
 
 def _trained(
@@ -138,12 +149,16 @@ def _trained(
     return run, choose(data, single, rows=split.train, validate=split.validate, plan=plan)
 
 
-def _written(run: SimulatedRun, data: DataSet, split: Split, chosen: Chosen) -> Report:
+def _written(
+    run: SimulatedRun, data: DataSet, split: Split, chosen: Chosen, *, access: Access
+) -> Report:
     """Export and measure what was chosen, and write the bundle."""
     model = export_onnx(chosen.network)
     serving = Serving(run.healthy_prior, run.good_prior, run.seed)
     measured = measure(OnnxRuntime(model), data, split, prior=chosen.prior, serving=serving)
-    measured.metrics["macro_f1"]["permuted_labels"] = permuted_labels(data, split, run.policy)
+    measured.metrics["macro_f1"]["permuted_labels"] = permuted_labels(
+        data, split, run.policy, access=access
+    )
     if run.folds:
         measured.metrics["folds"] = {
             "chosen": chosen.name,
@@ -155,7 +170,7 @@ def _written(run: SimulatedRun, data: DataSet, split: Split, chosen: Chosen) -> 
     manifest = _manifest(run, replace(measured, spec=spec), data.data_hash())
     contents = {
         WEIGHTS: pack(arrays_of(chosen.network)),
-        ARRAYS: pack({MEL_BASIS: Basis.make(spec.recipe).mel}),
+        ARRAYS: pack(Basis.make(spec.recipe, vocabulary_of(spec, access)).to_arrays()),
         MODEL: model,
         CARD: bundle_card(manifest).encode(),
     }
@@ -174,18 +189,26 @@ def simulated_spec(policy: TrainingPolicy) -> NetworkSpec:
     )
 
 
-def simulated_data(run: SimulatedRun, spec: NetworkSpec, tell: Tell) -> DataSet:
-    """Return the data set of a run, made where it does not stand already."""
+def simulated_data(
+    run: SimulatedRun, spec: NetworkSpec, tell: Tell, *, vocabulary: Sequence[str] | None = None
+) -> DataSet:
+    """Return the data set of a run, made where it does not stand already.
+
+    `vocabulary`: word pieces, where the recipe asks for them; None = those of the spec's weights.
+    """
     wanted = orders(run.windows, spec.recipe, machines=run.machines, seed=run.seed)
     folders = []
-    for folder in make_shards(run.work, spec, wanted, workers=run.workers):
+    made = make_shards(run.work, spec, wanted, workers=run.workers, vocabulary=vocabulary)
+    for folder in made:
         folders.append(folder)
         if len(folders) % 10 == 0 or len(folders) == len(wanted):
             tell(f"simulated {len(folders)} of {len(wanted)} machines")
     return DataSet(spec, folders)
 
 
-def permuted_labels(data: DataSet, split: Split, policy: TrainingPolicy) -> float:
+def permuted_labels(
+    data: DataSet, split: Split, policy: TrainingPolicy, *, access: Access = OFFLINE
+) -> float:
     """Return macro-F1 after a short training on labels dealt at random: it must be chance.
 
     Were it more, something besides the label told the network the answer.
@@ -195,7 +218,8 @@ def permuted_labels(data: DataSet, split: Split, policy: TrainingPolicy) -> floa
     false = data.relabelled([data.labels[at] for at in dealt])
     rows = random.permutation(split.train)[:_CONTROL_WINDOWS]
     short = replace(policy, epochs=4)
-    trained = train(false, rows=rows, validate=split.validate[:100], policy=short, tell=_silent)
+    attend = Attend(tell=_silent, access=access)
+    trained = fit(false, rows=rows, validate=split.validate[:100], policy=short, attend=attend)
     runtime = TorchRuntime(trained.network)
     said = [runtime.run(data.batch(part)).evidence for part in batches(split.test, 64)]
     chosen = posterior(np.concatenate(said).astype(np.float64), trained.prior).argmax(axis=1)

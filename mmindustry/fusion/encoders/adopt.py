@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmindustry.errors import InputError
 from mmindustry.features.wordpiece import plain_vocabulary, read_vocabulary
-from mmindustry.fusion.catalogue import ENCODERS, Entry
+from mmindustry.fusion.catalogue import ENCODERS, Entry, entries_of
 from mmindustry.fusion.pretrained import OFFLINE, Access, find_file
 from mmindustry.fusion.spec import NetworkSpec
 
@@ -85,10 +85,23 @@ def vocabulary_of(spec: NetworkSpec, access: Access = OFFLINE) -> tuple[str, ...
     from nothing, a small vocabulary of our own.
 
     Raises:
-        InputError: There is no `vocab.txt` beside the weights.
+        InputError: There is no `vocab.txt` beside the weights, or an encoder has no place for all
+            of it.
     """
     if not spec.recipe.pieces:
         return ()
+    found = _vocabulary(spec, access)
+    for modality, name, entry in entries_of(spec.encoders):
+        rows = spec.size(name, entry).get("rows", 0)
+        if "text_pieces" in entry.reads and len(found) > rows:
+            raise InputError(
+                f"{modality}.{name}: the vocabulary has {len(found)} pieces, the encoder takes "
+                f"{rows}; put the vocab.txt of the very weights beside them"
+            )
+    return found
+
+
+def _vocabulary(spec: NetworkSpec, access: Access) -> tuple[str, ...]:
     for part, asked in spec.weights.items():
         if "text_pieces" in entry_of(part).reads:
             source, sha256 = full_source(part, asked)

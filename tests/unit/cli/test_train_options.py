@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import typer
 
-from mmindustry.cli.training import attended, policy_of, settings_text
+from mmindustry.cli.training import attended, design_of, policy_of, settings_text, training_of
 from mmindustry.daemon.stop import Stop
+from mmindustry.errors import InputError
+from mmindustry.fusion.presets import Design
 from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
 
 
@@ -64,3 +66,46 @@ def test_without_a_terminal_lines_are_told_by_the_first_of_a_team_alone(
             attend.tell("epoch 1/2")
 
     assert capsys.readouterr().err == "epoch 1/2\n"
+
+
+def test_a_preset_brings_its_training_and_what_is_typed_goes_over_it() -> None:
+    asked = {"fusion": "", "epochs": 3}
+
+    plain = policy_of([], training_of("", asked))
+    classic = policy_of(["batch=8"], training_of("resnet50-bert-concat", asked))
+    other = policy_of([], training_of("mfb", {**asked, "fusion": "late"}))
+
+    assert plain == TrainingPolicy(epochs=3)
+    assert (classic.fusion, classic.learning_rate) == ("feature_concat", 1e-4)
+    assert (classic.batch, classic.epochs) == (8, 3)
+    assert (other.fusion, other.clip) == ("late", 1.0)
+
+
+def test_a_setting_that_is_asked_for_stands_over_the_presets_own() -> None:
+    found = training_of("mfb", {"fusion": "", "learning_rate": 0.5})
+
+    assert found == {"fusion": "mfb", "learning_rate": 0.5, "clip": 1.0}
+
+
+def test_an_unknown_preset_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(InputError, match="no preset 'magic'; there are"):
+        training_of("magic", {"fusion": ""})
+
+
+def test_a_design_is_taken_by_name_and_value() -> None:
+    found = design_of(
+        "mfb", ["text=minilm+ngrams"], ["text.minilm=wheel", "image.resnet18=local:a=b.pth"], ["x"]
+    )
+
+    assert found == Design(
+        preset="mfb",
+        encoders={"text": "minilm+ngrams"},
+        weights={"text.minilm": "wheel", "image.resnet18": "local:a=b.pth"},
+        frozen=("x",),
+    )
+
+
+@pytest.mark.parametrize("typed", ["text", "=tiny", "text="])
+def test_an_option_of_the_design_without_a_name_or_value_is_told(typed: str) -> None:
+    with pytest.raises(typer.BadParameter, match="write NAME=VALUE"):
+        design_of("", [typed], [], [])

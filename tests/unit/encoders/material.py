@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmindustry.features.spec import MODALITIES, Recipe
+from mmindustry.features.wordpiece import plain_vocabulary
 from mmindustry.fusion.catalogue import ENCODERS, parts_of, recipe_needs
 from mmindustry.fusion.spec import NetworkSpec
 
@@ -23,7 +24,8 @@ SMALL = Recipe(
     ngram_ids=32,
     word_rows=40,
 )
-_BERT = {"hidden": 8, "layers": 2, "heads": 2, "inner": 16, "rows": 30, "positions": 10}
+ROWS = len(plain_vocabulary())
+_BERT = {"hidden": 8, "layers": 2, "heads": 2, "inner": 16, "rows": ROWS, "positions": 10}
 SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "resnet18": {"channels": 4},

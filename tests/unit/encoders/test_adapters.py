@@ -317,6 +317,14 @@ def test_a_vocabulary_stands_beside_the_weights_or_is_our_own(tmp_path: Path) ->
         vocabulary_of(filled)
 
 
+def test_a_vocabulary_that_an_encoder_has_no_place_for_is_refused_before_training() -> None:
+    spec = small_spec({"text": "bert"})
+    narrow = replace(spec, sizes={"bert": {**spec.sizes["bert"], "rows": 100}})
+
+    with pytest.raises(InputError, match=r"text\.bert: the vocabulary has 240 .* takes 100"):
+        vocabulary_of(narrow)
+
+
 def test_cepstra_are_those_of_the_features() -> None:
     recipe = replace(SMALL, mfcc=20)
     logged = np.random.default_rng(0).normal(-4, 1, (64, 12)).astype(np.float32)

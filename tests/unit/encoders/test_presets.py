@@ -92,13 +92,8 @@ def test_a_preset_learns_with_every_part_of_it(name: str) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        n if n == "resnet50-bert-concat" else pytest.param(n, marks=pytest.mark.soak)
-        for n in PRESETS
-    ],
-)
+@pytest.mark.soak
+@every_preset
 def test_a_preset_serves_through_onnx_as_it_was_trained(name: str) -> None:
     network = made(small(name)).eval()
 
