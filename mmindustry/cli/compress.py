@@ -32,6 +32,13 @@ def compress(
     seed: Annotated[
         int, typer.Option(help="Of windows and split: as the bundle was trained with.")
     ] = 7,
+    train_windows: Annotated[
+        int, typer.Option(help="Windows that pruned and distilled networks learn from, at most.")
+    ] = 4_000,
+    epochs: Annotated[int, typer.Option(help="Passes over them.")] = 6,
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="A bundle that teaches too, where it is distilled.")
+    ] = None,
     work: Annotated[
         Path | None, typer.Option(help="Keep the data set here and use it again.")
     ] = None,
@@ -53,7 +60,16 @@ def compress(
 
     began = perf_counter()
     loaded = read_bundle(bundle_folder(folder))
-    order = Order(bundle=loaded, kind=to, out=out, seed=seed, command=typed())
+    order = Order(
+        bundle=loaded,
+        kind=to,
+        out=out,
+        seed=seed,
+        command=typed(),
+        epochs=epochs,
+        train_windows=train_windows,
+        teachers=tuple(read_bundle(bundle_folder(name)) for name in teacher or ()),
+    )
     kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-compress-"))
     plan = {"windows": windows, "machines": machines, "seed": seed, "workers": workers}
     try:

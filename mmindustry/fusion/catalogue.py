@@ -27,6 +27,26 @@ _SOUND = ("audio_mask", "audio_offset", "card", "operating")
 _ENTRIES = ("text_mask", "text_age", "text_meta")
 
 
+TINY_PICTURES: Mapping[str, int] = MappingProxyType(
+    {
+        "frames_1": 24,
+        "frames_2": 32,
+        "frames_3": 48,
+        "frames_grid": 16,
+        "crops_1": 12,
+        "crops_2": 24,
+        "crops_3": 32,
+        "crops_grid": 16,
+    }
+)
+"""Channels of the tiny image encoder, layer by layer; `grid`: kept before it is flattened."""
+
+TINY_SOUND: Mapping[str, int] = MappingProxyType(
+    {"tone_1": 16, "tone_2": 32, "tone_3": 48, "tone_4": 64}
+)
+"""Channels of the tiny audio encoder, layer by layer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What is known of an encoder without building it."""
@@ -130,6 +150,7 @@ _IMAGE: Mapping[str, Entry] = MappingProxyType(
             reads=(*_FRAMES, "image_delta"),
             normalisation=_EVENED,
             parameters=243_733,
+            sizes=TINY_PICTURES,
             reference="Howard et al., MobileNets, 2017; Liu et al., CoordConv, 2018",
             weights=("builtin",),
         ),
@@ -171,6 +192,7 @@ _AUDIO: Mapping[str, Entry] = MappingProxyType(
             ),
             normalisation=_MEL,
             parameters=104_529,
+            sizes=TINY_SOUND,
             reference="Howard et al., MobileNets, 2017; Perez et al., FiLM, AAAI 2018",
             weights=("builtin",),
         ),

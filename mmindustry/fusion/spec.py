@@ -170,15 +170,22 @@ class NetworkSpec:
         named = {f"{modality}.{name}" for modality, name, _ in found}
         if unknown := sorted({*self.weights, *self.frozen} - named):
             raise ValueError(f"weights, frozen: {unknown} are no encoders of this network")
-        known = {name: set(entry.sizes) for _, name, entry in found}
+        self._check_sizes()
+        if missing := sorted(arrays_read(self.encoders) - set(self.recipe.shapes())):
+            needs = recipe_needs(self.encoders)
+            raise ValueError(f"recipe: makes no {missing}; the encoders need {needs}")
+
+    def _check_sizes(self) -> None:
+        known: dict[str, set[str]] = {}  # image and audio may have one of the same name
+        for _, name, entry in entries_of(
+            self.encoders
+        ):
+            known[name] = known.get(name, set()) | set(entry.sizes)
         for name, sizes in self.sizes.items():
             if unknown := sorted(set(sizes) - known.get(name, set())):
                 raise ValueError(f"sizes: {name} has no {unknown} here")
             if min(sizes.values(), default=1) < 1:
                 raise ValueError(f"sizes: {name}: every size must be at least 1")
-        if missing := sorted(arrays_read(self.encoders) - set(self.recipe.shapes())):
-            needs = recipe_needs(self.encoders)
-            raise ValueError(f"recipe: makes no {missing}; the encoders need {needs}")
 
     def to_json(self) -> dict[str, object]:
         """Return the spec as plain JSON."""

@@ -8,13 +8,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from mmindustry.features.spec import CARD_WIDTH, LEVEL_WIDTH, OPERATING_WIDTH, ORDERS
+from mmindustry.fusion.catalogue import TINY_SOUND
 from mmindustry.fusion.encoders.layers import Film, ItemPool, Projection, Separable
 from mmindustry.fusion.encoders.shape import Encoder
 from mmindustry.fusion.items import Encoded, Items
 from mmindustry.fusion.pretrained import Found, fill_from
 from mmindustry.fusion.spec import NetworkSpec
-
-_CHANNELS = (16, 32, 48, 64)
 
 
 class AudioEncoder(Encoder):
@@ -25,15 +24,15 @@ class AudioEncoder(Encoder):
     """
 
     def __init__(self, spec: NetworkSpec, sizes: Mapping[str, int]) -> None:
-        del sizes
         super().__init__(spec.width)
         width, recipe = spec.width, spec.recipe
+        channels = [{**TINY_SOUND, **sizes}[name] for name in TINY_SOUND]
         self.stem = nn.Sequential(
-            nn.Conv2d(1, _CHANNELS[0], 3, 2, 1, bias=False), nn.BatchNorm2d(_CHANNELS[0]), nn.ReLU()
+            nn.Conv2d(1, channels[0], 3, 2, 1, bias=False), nn.BatchNorm2d(channels[0]), nn.ReLU()
         )
-        self.blocks = nn.Sequential(*(Separable(into, out) for into, out in pairwise(_CHANNELS)))
+        self.blocks = nn.Sequential(*(Separable(into, out) for into, out in pairwise(channels)))
         bands = -(-recipe.mels // 16)
-        self.tone = Projection(3 * _CHANNELS[-1] * bands, width)
+        self.tone = Projection(3 * channels[-1] * bands, width)
         self.envelope = Projection(recipe.envelope_bands, width // 2)
         known = CARD_WIDTH + OPERATING_WIDTH
         self.orders = nn.Sequential(

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from mmindustry.fusion.catalogue import TINY_PICTURES
 from mmindustry.fusion.encoders.layers import ItemPool, Projection, Separable
 from mmindustry.fusion.encoders.shape import Encoder
 from mmindustry.fusion.items import Encoded, Items
 from mmindustry.fusion.pretrained import Found, fill_from
 from mmindustry.fusion.spec import NetworkSpec
 
-_FRAME_CHANNELS = (24, 32, 48)
-_CROP_CHANNELS = (12, 24, 32)
-_GRID = 16  # channels kept on the grid before it is flattened
+_FRAMES = ("frames_1", "frames_2", "frames_3", "frames_grid")
+_CROPS = ("crops_1", "crops_2", "crops_3", "crops_grid")
 REGION_WIDTH = 48
 
 
@@ -30,28 +30,28 @@ class ImageEncoder(Encoder):
     def __init__(
         self, spec: NetworkSpec, sizes: Mapping[str, int], pool: nn.Module | None = None
     ) -> None:
-        del sizes
         super().__init__(spec.width)
         recipe, width = spec.recipe, spec.width
-        first, second, third = _FRAME_CHANNELS
+        channels = {**TINY_PICTURES, **sizes}
+        first, second, third, grid = (channels[name] for name in _FRAMES)
         self.frames = nn.Sequential(
             nn.Conv2d(6, first, 4, 4, bias=False),
             nn.BatchNorm2d(first),
             nn.ReLU(),
             Separable(first, second),
             Separable(second, third),
-            *_block(third, _GRID, 1, 1),
+            *_block(third, grid, 1, 1),
             nn.Flatten(),
         )
         side = (recipe.frame_size // 4 + 3) // 4  # two strides of 2, each rounded up
-        self.frame = Projection(_GRID * side * side, width)
+        self.frame = Projection(grid * side * side, width)
         self.register_buffer("place", _coordinates(recipe.frame_size), persistent=False)
-        first, second, third = _CROP_CHANNELS
+        first, second, third, grid = (channels[name] for name in _CROPS)
         self.crops = nn.Sequential(
             *_block(3, first, 5, 2), *_block(first, second, 3, 2), *_block(second, third, 3, 2)
         )
-        self.thin = nn.Sequential(*_block(third, _GRID, 1, 1), nn.Flatten())
-        seen = _GRID * (recipe.region_size // 8) ** 2 + 2 * third
+        self.thin = nn.Sequential(*_block(third, grid, 1, 1), nn.Flatten())
+        seen = grid * (recipe.region_size // 8) ** 2 + 2 * third
         self.reading = nn.Parameter(torch.randn(len(recipe.regions), seen, REGION_WIDTH))
         nn.init.normal_(self.reading, std=seen**-0.5)
         self.region_norm = nn.Sequential(nn.GELU(), nn.LayerNorm(REGION_WIDTH))

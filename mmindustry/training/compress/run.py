@@ -11,22 +11,30 @@ import torch
 
 from mmindustry.errors import BundleError, InputError
 from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, Bundle, write_bundle
+from mmindustry.fusion.export import export_onnx
+from mmindustry.fusion.network import Network
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
-from mmindustry.fusion.spec import HEALTHY
-from mmindustry.fusion.weights import pack, unpack
+from mmindustry.fusion.spec import HEALTHY, NetworkSpec
+from mmindustry.fusion.weights import arrays_of, fill, pack, unpack
 from mmindustry.training.card import bundle_card
 from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
+from mmindustry.training.compress.prune import pruned
+from mmindustry.training.compress.tune import TaughtLesson, tuned
 from mmindustry.training.dataset import DataSet
+from mmindustry.training.losses import Lesson
+from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.serving import Measured, Serving, measure
-from mmindustry.training.split import Split, in_parts, split_by_group
+from mmindustry.training.split import Rows, Split, in_parts, split_by_group
 
 Tell = Callable[[str], None]
 
-NORMAL_WINDOWS = 200
-"""Windows of healthy machines that int8 takes its ranges from (learning.md 4.9)."""
+PRUNED_SHARES = (0.3, 0.2, 0.1)
+"""Shares of each layer's channels that go, the most first."""
 
 _GOOD_SHARE = 0.9
+_LEAST_TRAIN = 32
+_TUNING_RATE = 1e-3  # a third of the peak of training from nothing: what is known shall stay
 _CALIBRATION_BATCH = 20
 _LOG_PRIOR = "log_prior"
 
@@ -41,6 +49,14 @@ class Order:
     seed: int = 7
     """Of the split: as the bundle was trained, so that its held-out machines are held out here."""
     command: str = ""
+    epochs: int = 6
+    """Passes over the training windows where something is trained, at least 1."""
+    train_windows: int = 4_000
+    """Windows of the training side to train on, at most."""
+    normal_windows: int = 200
+    """Windows of healthy machines that int8 takes its ranges from (learning.md 4.9)."""
+    teachers: tuple[Bundle, ...] = ()
+    """Bundles that teach beside `bundle`, where it is distilled."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be made or would stand in something's place."""
@@ -48,6 +64,14 @@ class Order:
             raise InputError(f"--to {self.kind}: known are {', '.join(KINDS)}")
         if self.out.exists():
             raise InputError(f"{self.out}: exists already; give another, bundles never change")
+        if self.epochs < 1 or self.train_windows < _LEAST_TRAIN:
+            raise InputError(f"give at least 1 epoch and {_LEAST_TRAIN} windows to train on")
+        spec = self.bundle.manifest.spec
+        for teacher in self.teachers:
+            if teacher.manifest.spec.faults != spec.faults:
+                raise InputError(f"{teacher.folder}: names other faults than {self.bundle.folder}")
+            if not {*teacher.manifest.spec.inputs} <= {*spec.inputs}:
+                raise InputError(f"{teacher.folder}: reads arrays that {self.bundle.folder} lacks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +79,7 @@ class Candidate:
     """One way to make it smaller: `weights` serve on CUDA, `model` on CPU."""
 
     how: str
-    bundle: Bundle
+    spec: NetworkSpec
     weights: bytes
     model: bytes
 
@@ -115,7 +139,7 @@ def _write(order: Order, candidate: Candidate, fitted: Measured, found: Mapping[
     manifest = replace(
         parent,
         name=f"{parent.name}-{order.kind}",
-        spec=candidate.bundle.manifest.spec,
+        spec=candidate.spec,
         calibration=fitted.calibration,
         thresholds=fitted.thresholds,
         product_temperature=fitted.product_temperature,
@@ -136,17 +160,71 @@ def _int8(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Can
     """Yield the model quantised, the most first; the weights for CUDA stay the parent's."""
     healthy = data.targets().fault[split.train] == data.spec.faults.index(HEALTHY)
     calm = split.train[healthy]
-    if len(calm) < NORMAL_WINDOWS:
+    if len(calm) < order.normal_windows:
         raise InputError(
-            f"int8 needs {NORMAL_WINDOWS} healthy windows to take ranges from, here are {len(calm)}"
+            f"int8 needs {order.normal_windows} healthy windows to take ranges from, "
+            f"here are {len(calm)}"
         )
-    drawn = np.random.default_rng(order.seed).permutation(calm)[:NORMAL_WINDOWS]
+    drawn = np.random.default_rng(order.seed).permutation(calm)[: order.normal_windows]
     normal = [data.batch(part) for part in in_parts(np.sort(drawn), _CALIBRATION_BATCH)]
     for scope in SCOPES:
         tell(f"int8: {scope}")
         model = quantised(order.bundle.model, normal, scope)
-        yield Candidate(how=scope, bundle=order.bundle, weights=order.bundle.weights, model=model)
+        yield Candidate(how=scope, spec=data.spec, weights=order.bundle.weights, model=model)
 
 
-KINDS: Mapping[str, Maker] = MappingProxyType({"int8": _int8})
+def _pruned(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Candidate]:
+    """Yield the network without its weakest channels, trained on for a while, the most first."""
+    manifest, rows = order.bundle.manifest, _learned(order, split)
+    weights = unpack(order.bundle.weights, str(order.bundle.folder / WEIGHTS))
+    policy = TrainingPolicy(
+        seed=order.seed,
+        epochs=order.epochs,
+        learning_rate=_TUNING_RATE,
+        fusion=manifest.spec.fusion,
+    )
+    for share in PRUNED_SHARES:
+        tell(f"pruned: {share:.0%} of the channels go, then {len(rows)} windows to recover")
+        spec, left = pruned(manifest.spec, weights, share)
+        network = Network(spec, np.exp(weights[_LOG_PRIOR]))
+        fill(network, left)
+        tuned(Lesson(network, policy, None), data, rows, policy=policy, tell=tell)
+        yield _candidate(f"{share:.0%} of the channels", network)
+
+
+def _distilled(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Candidate]:
+    """Yield the default network, taught by the bundle and those beside it."""
+    spec, rows = order.bundle.manifest.spec, _learned(order, split)
+    teachers = [_network(one) for one in (order.bundle, *order.teachers)]
+    plain = NetworkSpec(
+        recipe=spec.recipe, faults=spec.faults, products=spec.products, gauges=spec.gauges
+    )
+    policy = TrainingPolicy(seed=order.seed, epochs=order.epochs, fusion=plain.fusion)
+    torch.manual_seed(order.seed)
+    student = Network(plain, training_prior(order.bundle))
+    tell(f"distilled: {len(teachers)} teachers, {len(rows)} windows")
+    lesson = TaughtLesson(student, policy, teachers)
+    tuned(lesson, data, rows, policy=policy, tell=tell)
+    yield _candidate(f"{len(teachers)} teachers", student)
+
+
+def _learned(order: Order, split: Split) -> Rows:
+    drawn = np.random.default_rng(order.seed).permutation(split.train)[: order.train_windows]
+    return np.sort(drawn)
+
+
+def _network(bundle: Bundle) -> Network:
+    network = Network(bundle.manifest.spec, [1.0] * len(bundle.manifest.spec.faults))
+    fill(network, unpack(bundle.weights, str(bundle.folder / WEIGHTS)))
+    return network.eval()
+
+
+def _candidate(how: str, network: Network) -> Candidate:
+    weights = pack(arrays_of(network))
+    return Candidate(how=how, spec=network.spec, weights=weights, model=export_onnx(network))
+
+
+KINDS: Mapping[str, Maker] = MappingProxyType(
+    {"int8": _int8, "pruned": _pruned, "distilled": _distilled}
+)
 """What a bundle can be made into."""

@@ -22,6 +22,7 @@ from mmindustry.fusion.calibration import (
     fit_calibration,
     posterior,
 )
+from mmindustry.fusion.catalogue import NONE
 from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.loop import Trained, train
@@ -164,7 +165,7 @@ class _Trials:
     def _trained(self, shown: tuple[bool, ...] | None, patterns: Patterns) -> Cell:
         data, policy = self._data, self._run.policy
         if shown is not None:
-            data, policy = data.showing(shown), replace(policy, modality_dropout=0.0)
+            data, policy = _alone(data, shown), replace(policy, modality_dropout=0.0)
         learnable, held = (_with_any(data, r) for r in (self._split.train, self._split.validate))
         trained = train(data, rows=learnable, validate=held, policy=policy, tell=self._tell)
         temperatures = self._temperatures(trained, patterns)
@@ -188,6 +189,14 @@ class _Trials:
             prior=trained.prior,
         )
         return {name: fitted.temperatures[name] for name in patterns}
+
+
+def _alone(data: DataSet, shown: tuple[bool, ...]) -> DataSet:
+    """Return the windows as a specialist meets them: it has no encoder for what it never sees."""
+    view = data.showing(shown)
+    hidden = {m: NONE for m, there in zip(data.spec.modalities, shown, strict=True) if not there}
+    view.spec = replace(data.spec, encoders={**data.spec.encoders, **hidden})
+    return view
 
 
 def _read(path: Path) -> Cell:

@@ -1,0 +1,212 @@
+"""What is made smaller answers as before or is refused, and what was refused is not written."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typing_extensions import override
+
+from mmindustry.errors import InputError
+from mmindustry.fusion.bundle import read_bundle
+from mmindustry.fusion.calibration import Calibration
+from mmindustry.fusion.network import Network
+from mmindustry.fusion.onnx_runtime import OnnxRuntime
+from mmindustry.fusion.runtime import Arrays, Raw, Runtime
+from mmindustry.fusion.torch_runtime import TorchRuntime
+from mmindustry.fusion.weights import fill, unpack
+from mmindustry.training.batches import open_batches
+from mmindustry.training.compress.gate import Gate, Subject
+from mmindustry.training.compress.int8 import SCOPES, quantised
+from mmindustry.training.compress.prune import LAYERS, pruned
+from mmindustry.training.compress.run import Order, compress
+from mmindustry.training.compress.tune import TAUGHT_SHARE, TEMPERATURE, TaughtLesson
+from mmindustry.training.dataset import DataSet, write_shard
+from mmindustry.training.losses import Lesson
+from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.split import Split
+from tests.noise import noise_bundle, noise_features, noise_spec
+from tests.unit.test_training import labelled
+
+
+class Told(Runtime):
+    """Answers what each window's sound says, times `sure`; `drift` a window of the batch."""
+
+    name = "told"
+
+    def __init__(self, sure: float, drift: float = 0.0) -> None:
+        self._sure, self._drift = sure, drift
+
+    @override
+    def run(self, arrays: Arrays) -> Raw:
+        told = arrays["audio_orders"][:, 0, :4].astype(np.float32) * self._sure
+        count = len(told)
+        blank = np.zeros((count, 1), np.float32)
+        return Raw(told + self._drift * count * np.eye(4, dtype=np.float32)[0], *[blank] * 4)
+
+
+def noise_arrays() -> dict[str, np.ndarray]:
+    items = [noise_features(seed) for seed in range(5)]
+    return {n: np.stack([i.arrays[n] for i in items]) for n in noise_spec().inputs}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    folder = tmp_path_factory.mktemp("windows") / "a"
+    examples = sorted(labelled(96), key=lambda one: one[1].group)
+    return DataSet(noise_spec(), [write_shard(folder, noise_spec(), examples, limit=96)])
+
+
+@pytest.fixture(scope="module")
+def gate(data: DataSet) -> Gate:
+    split = Split(np.arange(32), np.arange(32, 64), np.arange(64, 96))
+    even = np.full(4, 0.25)
+    return Gate(data=data, split=split, prior=even, serving=even)
+
+
+def subject(runtime: Runtime) -> Subject:
+    return Subject(runtime=runtime, calibration=Calibration.neutral())
+
+
+def test_a_network_that_answers_as_its_parent_passes_the_gate(gate: Gate) -> None:
+    found = gate.judge(subject(Told(1.0)), subject(Told(1.0)))
+
+    assert found["passed"]
+    assert found["reasons"] == []
+    assert found["macro_f1_lost"] == found["ece_added"] == found["alarm_recall_lost"] == 0
+    assert found["variant"]["macro_f1"] == 1.0
+    assert found["variant"]["alarm_recall"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("worse", "reason"),
+    [
+        (Told(-1.0), "macro-F1 falls by"),
+        (Told(0.2), "ECE grows by"),
+        (Told(-1.0), "no longer caught"),
+        (Told(1.0, drift=0.05), "move by"),
+    ],
+)
+def test_each_loss_is_refused_by_name(gate: Gate, worse: Runtime, reason: str) -> None:
+    found = gate.judge(subject(Told(1.0)), subject(worse))
+
+    assert not found["passed"]
+    assert any(reason in told for told in found["reasons"])
+
+
+def test_channels_that_say_nothing_can_go_and_nothing_changes() -> None:
+    bundle = read_bundle(noise_bundle())
+    weights = unpack(bundle.weights, "weights")
+    dead = {name: array.copy() for name, array in weights.items()}
+    for layer in LAYERS.values():
+        count = round(0.3 * len(dead[layer.filter]))
+        for part in ("weight", "bias"):
+            dead[f"{layer.norm}.{part}"][:count] = 0.0
+    # the spread of a dead channel is the root of 1e-6, not 0: what hears it is silenced too
+    dead["audio.tone.0.weight"].reshape(64, 3, 64, 4)[:, 2, : round(0.3 * 64)] = 0.0
+
+    spec, left = pruned(noise_spec(), dead, 0.3)
+
+    whole, small = Network(noise_spec(), [0.25] * 4), Network(spec, [0.25] * 4)
+    fill(whole, dead)
+    fill(small, left)
+    torch.manual_seed(0)
+    arrays = noise_arrays()
+    before, after = (TorchRuntime(network).run(arrays) for network in (whole, small))
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_allclose(new, old, atol=2e-4)
+    counts = [sum(p.numel() for p in network.parameters()) for network in (small, whole)]
+    assert counts[0] < counts[1]
+    assert spec.sizes["tiny"]["tone_4"] == 45
+    assert type(spec).from_json(spec.to_json()) == spec
+    assert pruned(noise_spec(), weights, 0.0)[1].keys() == weights.keys()
+
+
+def test_other_encoders_than_the_tiny_ones_are_not_pruned() -> None:
+    weights = unpack(read_bundle(noise_bundle()).weights, "weights")
+    other = replace(noise_spec(), encoders={"image": "resnet18"})
+
+    with pytest.raises(InputError, match="image encoder is resnet18"):
+        pruned(other, weights, 0.3)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_eight_bits_say_nearly_the_same_at_every_batch_size(scope: str) -> None:
+    model = read_bundle(noise_bundle()).model
+    arrays = noise_arrays()
+
+    small = quantised(model, [arrays], scope)
+
+    whole, part = OnnxRuntime(model).run(arrays), OnnxRuntime(small).run(arrays)
+    alone = [
+        OnnxRuntime(small).run({name: array[at : at + 1] for name, array in arrays.items()})
+        for at in range(5)
+    ]
+    assert np.abs(part.evidence - whole.evidence).max() < 0.5
+    assert np.abs(part.evidence - whole.evidence).max() > 0
+    together = np.concatenate([one.evidence for one in alone])
+    np.testing.assert_allclose(together, part.evidence, atol=1e-4)
+    assert len(small) < len(model)
+
+
+def test_a_student_that_says_what_its_teacher_says_is_taught_nothing(data: DataSet) -> None:
+    policy = TrainingPolicy(smoothing=0.0)
+    teacher, student = Network(noise_spec(), [0.25] * 4).eval(), Network(noise_spec(), [0.25] * 4)
+    student.load_state_dict(teacher.state_dict())
+    batch = open_batches(data, np.arange(8), policy, torch.device("cpu")).load(np.arange(8))
+    arrays, truth = batch
+
+    _, taught = TaughtLesson(student.eval(), policy, [teacher])(arrays, truth, truth.counts())
+    _, usual = Lesson(student.eval(), policy, None)(arrays, truth, truth.counts())
+
+    assert float(taught[0]) == pytest.approx((1 - TAUGHT_SHARE) * float(usual[0]), rel=1e-4)
+    assert torch.equal(taught[1:], usual[1:])
+    assert TEMPERATURE == 2.0
+
+
+@pytest.mark.parametrize("kind", ["int8", "pruned", "distilled"])
+def test_a_bundle_is_written_exactly_where_the_gate_was_passed(
+    kind: str, data: DataSet, tmp_path: Path
+) -> None:
+    bundle = read_bundle(noise_bundle())
+    order = Order(
+        bundle=bundle,
+        kind=kind,
+        out=tmp_path / "small",
+        epochs=1,
+        train_windows=32,
+        normal_windows=8,
+        command="compress",
+    )
+
+    found = compress(order, data, lambda _: None)
+
+    assert found["passed"] == (tmp_path / "small").exists()
+    assert found["passed"] == any(row["passed"] for row in found["tried"].values())
+    for row in found["tried"].values():
+        assert row["passed"] == (not row["reasons"])
+        assert set(row["cost"]["variant_over_parent"]) == {"batch_1", "batch_32"}
+    if found["passed"]:
+        small = read_bundle(tmp_path / "small")
+        assert small.manifest.parent == bundle.id
+        assert small.manifest.metrics["compression"]["kind"] == kind
+        assert "## Compressed" in small.card
+
+
+def test_orders_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    bundle = read_bundle(noise_bundle())
+
+    with pytest.raises(InputError, match="known are int8, pruned, distilled"):
+        Order(bundle=bundle, kind="zip", out=tmp_path / "x")
+    with pytest.raises(InputError, match="exists already"):
+        Order(bundle=bundle, kind="int8", out=tmp_path)
+    with pytest.raises(InputError, match="at least 1 epoch"):
+        Order(bundle=bundle, kind="pruned", out=tmp_path / "x", epochs=0)
+
+
+def test_too_few_healthy_windows_give_no_ranges(data: DataSet, tmp_path: Path) -> None:
+    order = Order(bundle=read_bundle(noise_bundle()), kind="int8", out=tmp_path / "x")
+
+    with pytest.raises(InputError, match="needs 200 healthy windows"):
+        compress(order, data, lambda _: None)
