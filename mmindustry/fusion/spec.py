@@ -177,9 +177,7 @@ class NetworkSpec:
 
     def _check_sizes(self) -> None:
         known: dict[str, set[str]] = {}  # image and audio may have one of the same name
-        for _, name, entry in entries_of(
-            self.encoders
-        ):
+        for _, name, entry in entries_of(self.encoders):
             known[name] = known.get(name, set()) | set(entry.sizes)
         for name, sizes in self.sizes.items():
             if unknown := sorted(set(sizes) - known.get(name, set())):

@@ -89,7 +89,7 @@ def tuned(lesson: Lesson, data: DataSet, rows: Rows, *, policy: TrainingPolicy, 
             nn.utils.clip_grad_norm_(lesson.parameters(), policy.clip)
             optimizer.step()
             mean.update(network, number)
-            number, total = number + 1, total + float(loss) * len(part)
+            number, total = number + 1, total + loss.item() * len(part)
         tell(f"epoch {epoch + 1}/{policy.epochs}: loss {total / len(rows):.4f}")
     network.load_state_dict(mean.network.state_dict())
     network.eval()

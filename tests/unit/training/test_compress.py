@@ -15,13 +15,13 @@ from mmindustry.fusion.network import Network
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.runtime import Arrays, Raw, Runtime
 from mmindustry.fusion.torch_runtime import TorchRuntime
-from mmindustry.fusion.weights import fill, unpack
+from mmindustry.fusion.weights import arrays_of, fill, unpack
 from mmindustry.training.batches import open_batches
 from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
 from mmindustry.training.compress.prune import LAYERS, pruned
 from mmindustry.training.compress.run import Order, compress
-from mmindustry.training.compress.tune import TAUGHT_SHARE, TEMPERATURE, TaughtLesson
+from mmindustry.training.compress.tune import TAUGHT_SHARE, TEMPERATURE, TaughtLesson, tuned
 from mmindustry.training.dataset import DataSet, write_shard
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
@@ -165,7 +165,30 @@ def test_a_student_that_says_what_its_teacher_says_is_taught_nothing(data: DataS
     assert TEMPERATURE == 2.0
 
 
-@pytest.mark.parametrize("kind", ["int8", "pruned", "distilled"])
+def test_a_pruned_network_learns_on(data: DataSet) -> None:
+    rows, told = np.arange(64), list[str]()
+    spec, left = pruned(noise_spec(), unpack(read_bundle(noise_bundle()).weights, "weights"), 0.3)
+    policy = TrainingPolicy(epochs=4)
+    network = Network(spec, [0.25] * 4)
+    fill(network, left)
+
+    tuned(Lesson(network, policy, None), data, rows, policy=policy, tell=told.append)
+
+    assert not network.training
+    assert all(np.isfinite(array).all() for array in arrays_of(network).values())
+    first, *_, last = (float(line.rpartition(" ")[2]) for line in told)
+    assert [line.partition(":")[0] for line in told] == [f"epoch {n}/4" for n in range(1, 5)]
+    assert last < first
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "int8",
+        pytest.param("pruned", marks=pytest.mark.soak),
+        pytest.param("distilled", marks=pytest.mark.soak),
+    ],
+)
 def test_a_bundle_is_written_exactly_where_the_gate_was_passed(
     kind: str, data: DataSet, tmp_path: Path
 ) -> None:
