@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmindustry.cli.exits import Exit
+from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import keep, said, typed
 from mmindustry.errors import MissingExtra
 
@@ -19,33 +20,41 @@ if TYPE_CHECKING:
     from mmindustry.training.dataset import DataSet
 
 
+_Folder = Annotated[str, typer.Argument(help="Folder of a bundle; builtin: the one shipped.")]
+_To = Annotated[str, typer.Option("--to", help="int8, pruned or distilled.")]
+_Out = Annotated[Path, typer.Option(help="Folder of the new bundle.")]
+_DataSet = Annotated[
+    Path | None,
+    typer.Option(help="Folder of labelled windows; else the simulated plant is asked."),
+]
+_Windows = Annotated[int, typer.Option(help="Labelled windows to simulate.")]
+_Machines = Annotated[int, typer.Option(help="Machines they come from.")]
+_Seed = Annotated[int, typer.Option(help="Of windows and split: as the bundle was trained with.")]
+_TrainWindows = Annotated[
+    int, typer.Option(help="Windows that pruned and distilled networks learn from, at most.")
+]
+_Epochs = Annotated[int, typer.Option(help="Passes over them.")]
+_Teacher = Annotated[
+    list[str] | None, typer.Option(help="A bundle that teaches too, where it is distilled.")
+]
+_Work = Annotated[Path | None, typer.Option(help="Keep the data set here and use it again.")]
+_Workers = Annotated[int, typer.Option(help="Processes that simulate.")]
+
+
 def compress(
-    folder: Annotated[str, typer.Argument(help="Folder of a bundle; builtin: the one shipped.")],
-    to: Annotated[str, typer.Option("--to", help="int8, pruned or distilled.")],
-    out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
-    data_set: Annotated[
-        Path | None,
-        typer.Option(help="Folder of labelled windows; else the simulated plant is asked."),
-    ] = None,
-    windows: Annotated[int, typer.Option(help="Labelled windows to simulate.")] = 8_000,
-    machines: Annotated[int, typer.Option(help="Machines they come from.")] = 160,
-    seed: Annotated[
-        int, typer.Option(help="Of windows and split: as the bundle was trained with.")
-    ] = 7,
-    train_windows: Annotated[
-        int, typer.Option(help="Windows that pruned and distilled networks learn from, at most.")
-    ] = 4_000,
-    epochs: Annotated[int, typer.Option(help="Passes over them.")] = 6,
-    teacher: Annotated[
-        list[str] | None, typer.Option(help="A bundle that teaches too, where it is distilled.")
-    ] = None,
-    work: Annotated[
-        Path | None, typer.Option(help="Keep the data set here and use it again.")
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here, as JSON.")
-    ] = None,
+    folder: _Folder,
+    to: _To,
+    out: _Out,
+    data_set: _DataSet = None,
+    windows: _Windows = 8_000,
+    machines: _Machines = 160,
+    seed: _Seed = 7,
+    train_windows: _TrainWindows = 4_000,
+    epochs: _Epochs = 6,
+    teacher: _Teacher = None,
+    work: _Work = None,
+    workers: _Workers = 2,
+    json_out: JsonOut = None,
 ) -> None:
     """Make a bundle smaller; written only if it passes the gate on held-out machines, else exit 1.
 

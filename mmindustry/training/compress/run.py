@@ -11,6 +11,7 @@ import torch
 
 from mmindustry.errors import BundleError, InputError
 from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, Bundle, write_bundle
+from mmindustry.fusion.ensemble import Ensemble, make_network
 from mmindustry.fusion.export import export_onnx
 from mmindustry.fusion.network import Network
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
@@ -122,9 +123,10 @@ def training_prior(bundle: Bundle) -> "np.ndarray[Any, np.dtype[np.float64]]":
         BundleError: They don't.
     """
     weights = unpack(bundle.weights, str(bundle.folder / WEIGHTS))
-    if _LOG_PRIOR not in weights:
+    held = next((name for name in weights if name.rpartition(".")[2] == _LOG_PRIOR), None)
+    if held is None:
         raise BundleError(f"{bundle.folder}: its weights name no {_LOG_PRIOR}; train it anew")
-    prior = np.exp(weights[_LOG_PRIOR].astype(np.float64))
+    prior = np.exp(weights[held].astype(np.float64))  # of several as one: all have the same
     shares: np.ndarray[Any, np.dtype[np.float64]] = prior / prior.sum()
     return shares
 
@@ -213,8 +215,8 @@ def _learned(order: Order, split: Split) -> Rows:
     return np.sort(drawn)
 
 
-def _network(bundle: Bundle) -> Network:
-    network = Network(bundle.manifest.spec, [1.0] * len(bundle.manifest.spec.faults))
+def _network(bundle: Bundle) -> Network | Ensemble:
+    network = make_network(bundle.manifest.spec, [1.0] * len(bundle.manifest.spec.faults))
     fill(network, unpack(bundle.weights, str(bundle.folder / WEIGHTS)))
     return network.eval()
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from mmindustry.fusion.ensemble import Ensemble
 from mmindustry.fusion.network import Answer, Network
 from mmindustry.training.batches import open_batches
 from mmindustry.training.dataset import DataSet
@@ -33,7 +34,7 @@ class TaughtLesson(Lesson):
     """
 
     def __init__(
-        self, network: Network, policy: TrainingPolicy, teachers: Sequence[Network]
+        self, network: Network, policy: TrainingPolicy, teachers: Sequence[Network | Ensemble]
     ) -> None:
         super().__init__(network, policy, None)
         self._teachers = list(teachers)  # a plain list: they are not trained

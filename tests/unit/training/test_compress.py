@@ -9,18 +9,19 @@ import torch
 from typing_extensions import override
 
 from mmindustry.errors import InputError
-from mmindustry.fusion.bundle import read_bundle
+from mmindustry.fusion.bundle import Bundle, read_bundle
 from mmindustry.fusion.calibration import Calibration
+from mmindustry.fusion.ensemble import make_network
 from mmindustry.fusion.network import Network
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.runtime import Arrays, Raw, Runtime
 from mmindustry.fusion.torch_runtime import TorchRuntime
-from mmindustry.fusion.weights import arrays_of, fill, unpack
+from mmindustry.fusion.weights import arrays_of, fill, pack, unpack
 from mmindustry.training.batches import open_batches
 from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
-from mmindustry.training.compress.prune import LAYERS, pruned
-from mmindustry.training.compress.run import Order, compress
+from mmindustry.training.compress.prune import LAYERS, channels_left, pruned
+from mmindustry.training.compress.run import Order, compress, training_prior
 from mmindustry.training.compress.tune import TAUGHT_SHARE, TEMPERATURE, TaughtLesson, tuned
 from mmindustry.training.dataset import DataSet, write_shard
 from mmindustry.training.losses import Lesson
@@ -100,11 +101,12 @@ def test_channels_that_say_nothing_can_go_and_nothing_changes() -> None:
     weights = unpack(bundle.weights, "weights")
     dead = {name: array.copy() for name, array in weights.items()}
     for layer in LAYERS.values():
-        count = round(0.3 * len(dead[layer.filter]))
+        whole = len(dead[layer.filter])
+        count = whole - channels_left(whole, 0.3)
         for part in ("weight", "bias"):
             dead[f"{layer.norm}.{part}"][:count] = 0.0
     # the spread of a dead channel is the root of 1e-6, not 0: what hears it is silenced too
-    dead["audio.tone.0.weight"].reshape(64, 3, 64, 4)[:, 2, : round(0.3 * 64)] = 0.0
+    dead["audio.tone.0.weight"].reshape(64, 3, 64, 4)[:, 2, : 64 - channels_left(64, 0.3)] = 0.0
 
     spec, left = pruned(noise_spec(), dead, 0.3)
 
@@ -118,9 +120,36 @@ def test_channels_that_say_nothing_can_go_and_nothing_changes() -> None:
         np.testing.assert_allclose(new, old, atol=2e-4)
     counts = [sum(p.numel() for p in network.parameters()) for network in (small, whole)]
     assert counts[0] < counts[1]
-    assert spec.sizes["tiny"]["tone_4"] == 45
+    assert spec.sizes["tiny"]["tone_4"] == 48
     assert type(spec).from_json(spec.to_json()) == spec
     assert pruned(noise_spec(), weights, 0.0)[1].keys() == weights.keys()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.9])
+def test_channels_stay_in_whole_blocks_and_never_all_go(share: float) -> None:
+    left = {count: channels_left(count, share) for count in (12, 16, 24, 64)}
+
+    for count, stay in left.items():
+        assert 8 <= stay <= count
+        assert stay % 8 == 0 or stay == count
+        assert abs(stay - (1 - share) * count) <= 8
+
+
+def several() -> Bundle:
+    """Return a bundle of two networks as one."""
+    bundle = read_bundle(noise_bundle())
+    spec = replace(noise_spec(), members=2)
+    manifest = replace(bundle.manifest, spec=spec)
+    network = make_network(spec, [0.1, 0.2, 0.3, 0.4])
+    return replace(bundle, manifest=manifest, weights=pack(arrays_of(network)))
+
+
+def test_several_networks_as_one_are_not_pruned_but_their_prior_is_known() -> None:
+    bundle = several()
+
+    assert training_prior(bundle).tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    with pytest.raises(InputError, match="distil it to one first"):
+        pruned(bundle.manifest.spec, unpack(bundle.weights, "weights"), 0.3)
 
 
 def test_other_encoders_than_the_tiny_ones_are_not_pruned() -> None:
@@ -201,6 +230,7 @@ def test_a_bundle_is_written_exactly_where_the_gate_was_passed(
         train_windows=32,
         normal_windows=8,
         command="compress",
+        teachers=(several(),) if kind == "distilled" else (),
     )
 
     found = compress(order, data, lambda _: None)
