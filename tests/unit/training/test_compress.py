@@ -101,8 +101,8 @@ def test_channels_that_say_nothing_can_go_and_nothing_changes() -> None:
     weights = unpack(bundle.weights, "weights")
     dead = {name: array.copy() for name, array in weights.items()}
     for layer in LAYERS.values():
-        whole = len(dead[layer.filter])
-        count = whole - channels_left(whole, 0.3)
+        made = len(dead[layer.filter])
+        count = made - channels_left(made, 0.3)
         for part in ("weight", "bias"):
             dead[f"{layer.norm}.{part}"][:count] = 0.0
     # the spread of a dead channel is the root of 1e-6, not 0: what hears it is silenced too
