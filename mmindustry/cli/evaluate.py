@@ -7,6 +7,7 @@ from mmindustry.cli.evaluate_bsdata import bsdata
 from mmindustry.cli.evaluate_bundle import bundle
 from mmindustry.cli.evaluate_cookie import cookie
 from mmindustry.cli.evaluate_fleet import fleet
+from mmindustry.cli.evaluate_heatmap import heatmap
 from mmindustry.cli.evaluate_maintnorm import maintnorm
 from mmindustry.cli.evaluate_missing import missing
 from mmindustry.cli.evaluate_nestor import nestor
@@ -25,6 +26,7 @@ app.command("bsdata")(bsdata)
 app.command("bundle")(bundle)
 app.command("cookie")(cookie)
 app.command("fleet")(fleet)
+app.command("heatmap")(heatmap)
 app.command("maintnorm")(maintnorm)
 app.command("missing")(missing)
 app.command("nestor")(nestor)
