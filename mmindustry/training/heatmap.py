@@ -48,7 +48,7 @@ class Masked:
     @property
     def defective(self) -> NDArray[np.bool_]:
         """Which pictures show a defect."""
-        return self.masks.any(axis=(1, 2))
+        return np.asarray(self.masks.any(axis=(1, 2)), np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +130,7 @@ def heat_figures(kept: Masked, heat: Heat) -> dict[str, Any]:
     return {
         "pixel_ap": average_precision_of(counts.sum(axis=0)),
         "pixel_ap_interval": interval(found, len(names), draws=_DRAWS),
-        "aupimo": float(np.nanmean(aupimo(heat[~bad], heat[bad], kept.masks[bad])))
-        if bad.any() and not bad.all()
-        else float("nan"),
+        "aupimo": _mean_aupimo(kept, heat, bad),
         "image_auroc": auroc(scores, bad),
         "image_auroc_interval": interval(told, len(names), draws=_DRAWS),
     }
@@ -166,6 +164,12 @@ def precision_by_state(kept: Masked, heat: Heat, good: str) -> dict[str, float]:
         counts = pixel_counts(heat[rows], kept.masks[rows], low, high)
         found[str(state)] = average_precision_of(counts)
     return found
+
+
+def _mean_aupimo(kept: Masked, heat: Heat, bad: NDArray[np.bool_]) -> float:
+    if not bad.any() or bad.all():
+        return float("nan")
+    return float(np.mean(aupimo(list(heat[~bad]), list(heat[bad]), list(kept.masks[bad]))))
 
 
 def _step(network: HeatmapNetwork, optimizer: torch.optim.Optimizer, loss: Tensor) -> float:

@@ -64,7 +64,7 @@ def test_every_weight_is_taught() -> None:
     masks = torch.zeros(2, 1, SIDE, SIDE)
     masks[0, 0, 4:9, 4:9] = 1
 
-    heatmap_loss(network(torch.rand(2, 3, SIDE, SIDE)), masks).backward()
+    heatmap_loss(network(torch.rand(2, 3, SIDE, SIDE)), masks).backward()  # type: ignore[no-untyped-call]  # torch ships it so
 
     for name, weight in network.named_parameters():
         assert weight.grad is not None, name
@@ -75,7 +75,7 @@ def test_a_batch_of_good_pictures_asks_for_nothing_but_cold_pixels() -> None:
     logits = torch.full((3, 1, 8, 8), -2.0, requires_grad=True)
 
     loss = heatmap_loss(logits, torch.zeros(3, 1, 8, 8))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch ships it so
 
     assert loss.item() == pytest.approx(np.log1p(np.exp(-2.0)), rel=1e-5)  # cross-entropy alone
     assert logits.grad is not None
