@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mmindustry.cli.evaluate_cookie import JsonOut, figure_lines, keep, said
+from mmindustry.cli.evaluate_cookie import figure_lines
+from mmindustry.cli.options import JsonOut
+from mmindustry.cli.outcome import keep, said
 from mmindustry.clock import SystemClock
 from mmindustry.errors import MissingExtra
 

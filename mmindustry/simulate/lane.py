@@ -7,7 +7,7 @@ from mmindustry.simulate.camera import Camera
 from mmindustry.simulate.cases import draw_case
 from mmindustry.simulate.machine import Box, Machine, draw_machine
 from mmindustry.simulate.policy import SimulatePolicy
-from mmindustry.simulate.product import GOOD, Mask
+from mmindustry.simulate.product import EMPTY, Mask
 from mmindustry.simulate.takes import Take
 from mmindustry.simulate.windows import FIRST_START
 
@@ -16,8 +16,8 @@ from mmindustry.simulate.windows import FIRST_START
 class LanePicture:
     """A frame as the camera sends it, where its product stands, and what is true of that.
 
-    `box`: the card's product region as shares of the frame; `state`: `good` or the defect, `good`
-    too where the lane is empty; `mask`: where the defect is, shape of the frame.
+    `box`: the card's product region as shares of the frame; `state`: `good`, the defect, or
+    `empty`; `mask`: where the defect is, shape of the frame.
     """
 
     asset: str
@@ -53,6 +53,6 @@ def lane_pictures(n: int, policy: SimulatePolicy) -> Iterator[LanePicture]:
                 asset=machine.path,
                 jpeg=newest.jpeg,
                 box=machine.card.regions["product"],
-                state=case.part.state if case.part else GOOD,
+                state=case.part.state if case.part else EMPTY,
                 mask=newest.mask,
             )

@@ -13,8 +13,9 @@ from mmindustry.errors import InputError
 from mmindustry.fusion.heatmap import HeatmapNetwork, heatmap_loss
 from mmindustry.fusion.heatmap_runtime import Heat, Pictures, planes
 from mmindustry.fusion.patches import picture_score
-from mmindustry.training.pixels import aupimo, auroc, average_precision_of, pixel_counts
+from mmindustry.training.pixels import aupimo, average_precision_of, pixel_counts
 from mmindustry.training.real.rounds import interval
+from mmindustry.training.scores import auroc
 
 Tell = Callable[[str], None]
 Rows = NDArray[np.int64]
@@ -28,7 +29,8 @@ _WARM_UP = 0.2
 @dataclass(frozen=True, slots=True)
 class Masked:
     """Square RGB pictures (n, side, side, 3), where each defect is (n, side, side), and for each
-    picture the group it may not be torn from (a machine) and the name of its defect or `good`."""
+    picture the group it may not be torn from (a machine) and the name of its defect, `good` or
+    `empty`."""
 
     pictures: Pictures
     masks: NDArray[np.bool_]
@@ -155,12 +157,12 @@ def control_heats(known: Masked, kept: Masked, seed: int) -> Mapping[str, Heat]:
     }
 
 
-def precision_by_state(kept: Masked, heat: Heat, good: str) -> dict[str, float]:
-    """Return the pixel average precision of each defect among its pictures and all good ones."""
+def precision_by_state(kept: Masked, heat: Heat) -> dict[str, float]:
+    """Return the pixel average precision of each defect among its pictures and those of none."""
     low, high = float(heat.min()), float(heat.max()) + 1e-6
     found = {}
     for state in np.unique(kept.states[kept.defective]):
-        rows = (kept.states == state) | (kept.states == good)
+        rows = (kept.states == state) | ~kept.defective
         counts = pixel_counts(heat[rows], kept.masks[rows], low, high)
         found[str(state)] = average_precision_of(counts)
     return found

@@ -12,7 +12,6 @@ from mmindustry.fusion.heatmap import export_heatmap
 from mmindustry.fusion.heatmap_runtime import HeatmapRuntime, squared
 from mmindustry.simulate.lane import LanePicture, lane_pictures
 from mmindustry.simulate.policy import SimulatePolicy
-from mmindustry.simulate.product import GOOD
 from mmindustry.training.heatmap import (
     HeatmapPlan,
     Masked,
@@ -81,7 +80,7 @@ def evaluate_lane(run: LaneRun, tell: Tell) -> tuple[dict[str, Any], bytes]:
     }
     for name, other in control_heats(known, kept, run.seed).items():
         figures[f"control_{name}"] = heat_figures(kept, other)
-    figures["pixel_ap_by_defect"] = precision_by_state(kept, heat, GOOD)
+    figures["pixel_ap_by_defect"] = precision_by_state(kept, heat)
     figures["pixel_ap_chance"] = float(kept.masks.mean())
     return figures, model
 

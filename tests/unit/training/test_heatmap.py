@@ -16,6 +16,7 @@ from mmindustry.fusion.heatmap import (  # noqa: E402 - after the extra's guard
 from mmindustry.fusion.heatmap_runtime import HeatmapRuntime, planes  # noqa: E402 - as above
 from mmindustry.simulate.lane import lane_pictures  # noqa: E402 - as above
 from mmindustry.simulate.policy import SimulatePolicy  # noqa: E402 - as above
+from mmindustry.simulate.product import DEFECTS  # noqa: E402 - as above
 from mmindustry.training.heatmap import (  # noqa: E402 - as above
     HeatmapPlan,
     Masked,
@@ -162,9 +163,9 @@ def test_lane_pictures_show_defects_where_the_mask_says_and_none_on_good_parts()
     shown = list(lane_pictures(24, policy))
 
     assert len(shown) == 24
-    assert {one.state == "good" for one in shown} == {True, False}
+    assert {"good", "empty"} < {one.state for one in shown}
     for one in shown:
-        assert one.mask.any() == (one.state != "good")
+        assert one.mask.any() == (one.state in DEFECTS)
 
 
 def test_the_product_is_cut_out_with_its_mask() -> None:
@@ -172,7 +173,7 @@ def test_the_product_is_cut_out_with_its_mask() -> None:
 
     assert shown.pictures.shape == (24, 96, 96, 3)
     assert shown.masks.shape == (24, 96, 96)
-    assert (shown.defective == (shown.states != "good")).all()
+    assert (shown.defective == np.isin(shown.states, DEFECTS)).all()
 
 
 def test_too_few_machines_to_keep_some_apart_are_refused() -> None:
