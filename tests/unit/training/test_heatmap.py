@@ -39,7 +39,7 @@ def spotted(count: int, seed: int) -> Masked:
         (x, y), (u, v) = random.integers(2, SIDE - 8, (2, 2))
         pictures[k, u : u + 6, v : v + 6] += 50
         if k % 2:
-            pictures[k, x : x + 6, y : y + 6] = 60
+            pictures[k, x : x + 6, y : y + 6] = 80
             masks[k, x : x + 6, y : y + 6] = True
         pictures[k] *= random.uniform(0.5, 1.4)
     states = np.where(np.arange(count) % 2, "spot", "good")
@@ -106,9 +106,14 @@ def taught() -> HeatmapNetwork:
     return fit_heatmap(spotted(48, 1), plan, silent)
 
 
-def test_it_finds_what_masks_taught_and_controls_do_not(taught: HeatmapNetwork) -> None:
+@pytest.fixture(scope="module")
+def served(taught: HeatmapNetwork) -> HeatmapRuntime:
+    return HeatmapRuntime(export_heatmap(taught, SIDE))
+
+
+def test_it_finds_what_masks_taught_and_controls_do_not(served: HeatmapRuntime) -> None:
     known, kept = spotted(48, 1), spotted(24, 2)
-    heat = HeatmapRuntime(export_heatmap(taught, SIDE)).heat(kept.pictures)
+    heat = served.heat(kept.pictures)
 
     found = heat_figures(kept, heat)
     controls = {
@@ -123,12 +128,14 @@ def test_it_finds_what_masks_taught_and_controls_do_not(taught: HeatmapNetwork) 
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_onnx_says_what_the_network_says_at_any_batch(taught: HeatmapNetwork, batch: int) -> None:
+def test_onnx_says_what_the_network_says_at_any_batch(
+    taught: HeatmapNetwork, served: HeatmapRuntime, batch: int
+) -> None:
     pictures = spotted(batch, 5).pictures
     with torch.no_grad():
         expected = taught(torch.from_numpy(planes(pictures)))[:, 0].numpy()
 
-    said = HeatmapRuntime(export_heatmap(taught, SIDE)).heat(pictures)
+    said = served.heat(pictures)
 
     np.testing.assert_allclose(said, expected, atol=2e-4)
 
