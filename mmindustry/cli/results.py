@@ -112,6 +112,8 @@ def _heat(found: Mapping[str, Any]) -> Iterator[Row]:
                 _of(told["aupimo"]),
                 _of(told["image_auroc"], told["image_auroc_interval"]),
             )
+    for defect, precision in found["pixel_ap_by_defect"].items():
+        yield (f"decoder, {defect.replace('_', ' ')} alone", _of(precision), "-", "-")
 
 
 def _compressed(found: Mapping[str, Any]) -> Iterator[Row]:
