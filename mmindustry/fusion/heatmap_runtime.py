@@ -1,6 +1,5 @@
 """Heat maps on CPU by ONNX Runtime: one thread, no torch."""
 
-import cv2
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
@@ -32,17 +31,16 @@ class HeatmapRuntime:
             raise BundleError(f"the heat map model reads {found}; it must read {PICTURES!r} alone")
         self.side = int(self._session.get_inputs()[0].shape[2])
 
-    def heat(self, pictures: Pictures) -> Heat:
+    def heat(self, given: Heat) -> Heat:
         """Return the logit of each pixel to belong to a defect, shape (n, side, side).
 
         Args:
-            pictures: RGB, shape (n, side, side, 3); any n.
+            given: `planes` of pictures, shape (n, 3, side, side); any n.
         """
-        found = np.empty(pictures.shape[:3], np.float32)
-        for begin in range(0, len(pictures), _BATCH):
+        found = np.empty((len(given), *given.shape[2:]), np.float32)
+        for begin in range(0, len(given), _BATCH):
             part = slice(begin, begin + _BATCH)
-            given = {PICTURES: planes(pictures[part])}
-            found[part] = self._session.run([LOGITS], given)[0][:, 0]
+            found[part] = self._session.run([LOGITS], {PICTURES: given[part]})[0][:, 0]
         return found
 
 
@@ -50,9 +48,3 @@ def planes(pictures: Pictures) -> Heat:
     """Return pictures as the network reads them: (n, 3, side, side), RGB 0..1."""
     scaled = pictures.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
     return np.ascontiguousarray(scaled)
-
-
-def squared(picture: Pictures, side: int) -> Pictures:
-    """Return a BGR picture as the square RGB picture that the network reads, (side, side, 3)."""
-    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 
 from mmindustry.errors import InputError
-from mmindustry.features.picture import cut
+from mmindustry.features.picture import cut, fit
+from mmindustry.features.spec import Recipe
 from mmindustry.fusion.heatmap import export_heatmap
-from mmindustry.fusion.heatmap_runtime import HeatmapRuntime, squared
+from mmindustry.fusion.heatmap_runtime import HeatmapRuntime, planes
 from mmindustry.simulate.lane import LanePicture, lane_pictures
 from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.training.heatmap import (
@@ -22,8 +23,8 @@ from mmindustry.training.heatmap import (
     precision_by_state,
 )
 
-SIDE = 96
-"""Side of the network's picture in pixels; the lane is about 100 pixels wide in the frame."""
+SIDE = Recipe().region_size
+"""Side of the network's picture in pixels: that of the close-up in a window's features."""
 _KEPT_EVERY = 4
 _TOLD_EVERY = 500
 _HALF = 127
@@ -68,7 +69,7 @@ def evaluate_lane(run: LaneRun, tell: Tell) -> tuple[dict[str, Any], bytes]:
     model = export_heatmap(
         fit_heatmap(known, HeatmapPlan(epochs=run.epochs, seed=run.seed), tell), SIDE
     )
-    heat = HeatmapRuntime(model).heat(kept.pictures)
+    heat = HeatmapRuntime(model).heat(planes(kept.pictures))
     figures: dict[str, Any] = {
         "pictures_learned": len(known),
         "pictures_kept": len(kept),
@@ -109,4 +110,4 @@ def _product(one: LanePicture) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, An
     if part is None or where is None:
         raise InputError(f"{one.asset}: its product region {one.box} lies outside the picture")
     mask = cv2.resize(where, (SIDE, SIDE), interpolation=cv2.INTER_AREA) > _HALF
-    return squared(part, SIDE), np.asarray(mask)
+    return fit(part, SIDE, SIDE)[..., ::-1], np.asarray(mask)

@@ -113,7 +113,7 @@ def served(taught: HeatmapNetwork) -> HeatmapRuntime:
 
 def test_it_finds_what_masks_taught_and_controls_do_not(served: HeatmapRuntime) -> None:
     known, kept = spotted(48, 1), spotted(24, 2)
-    heat = served.heat(kept.pictures)
+    heat = served.heat(planes(kept.pictures))
 
     found = heat_figures(kept, heat)
     controls = {
@@ -135,7 +135,7 @@ def test_onnx_says_what_the_network_says_at_any_batch(
     with torch.no_grad():
         expected = taught(torch.from_numpy(planes(pictures)))[:, 0].numpy()
 
-    said = served.heat(pictures)
+    said = served.heat(planes(pictures))
 
     np.testing.assert_allclose(said, expected, atol=2e-4)
 
@@ -178,8 +178,8 @@ def test_lane_pictures_show_defects_where_the_mask_says_and_none_on_good_parts()
 def test_the_product_is_cut_out_with_its_mask() -> None:
     shown = lane_masked(LaneRun(windows=24, machines=4, seed=5), silent)
 
-    assert shown.pictures.shape == (24, 96, 96, 3)
-    assert shown.masks.shape == (24, 96, 96)
+    assert shown.pictures.shape == (24, 64, 64, 3)
+    assert shown.masks.shape == (24, 64, 64)
     assert (shown.defective == np.isin(shown.states, DEFECTS)).all()
 
 
