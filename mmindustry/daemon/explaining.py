@@ -21,7 +21,7 @@ from mmindustry.fusion.bundle import Bundle
 from mmindustry.fusion.explainer import Explanation, Target, target_of
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
-from mmindustry.fusion.predictor import FusionPredictor, open_predictor
+from mmindustry.fusion.predictor import FusionPredictor, open_heatmap, open_predictor
 from mmindustry.fusion.weights import unpack
 from mmindustry.store.archive import open_storage
 from mmindustry.store.database import Database, told_plainly
@@ -75,7 +75,8 @@ def explain(settings: Settings, database: Database, name: str, methods: Sequence
     )
     document = _document(window, said, target)
     maps: dict[str, NDArray[np.float32]] = {}
-    explanation = Explanation(judge, OnnxRuntime(mind.bundle.model).run, item, target)
+    run, heatmap = OnnxRuntime(mind.bundle.model).run, open_heatmap(mind.bundle)
+    explanation = Explanation(judge, run, item, target, heatmap)
     if set(methods) & {"shapley", "occlusion"}:
         document["why"] = explanation.document(brief="occlusion" not in methods)
     if set(methods) & set(_BY_GRADIENT):

@@ -14,6 +14,8 @@ _LEAST_SHARE = 0.08
 """Share of the strongest effect below which a cell or a word stays unmarked."""
 _WEAKEST = 0.02
 """Nats of the strongest effect below which nothing of a picture is marked: all is noise."""
+_LEAST_CHANCE = 0.1
+"""Probability of a defect below which a cell stays unmarked."""
 _OPAQUE = 0.75
 _LOUD, _MIDDLE = 0.66, 0.33
 _BOX = 4
@@ -120,7 +122,7 @@ def _overlay(
     wide, high = width / columns, height / rows
     cells = tuple(
         Cell(left + wide * (n % columns), top + high * (n // columns), wide, high, *mark)
-        for n, mark in _strong(drawn["nats"])
+        for n, mark in (_likely(drawn["defect"]) if "defect" in drawn else _strong(drawn["nats"]))
     )
     return Overlay(_newest(window, str(drawn["at"])), box, cells)
 
@@ -145,6 +147,15 @@ def _strong(nats: Sequence[float]) -> list[tuple[int, tuple[float, bool, str]]]:
         (n, (round(_OPAQUE * abs(value) / most, 3), value < 0, f"{value:+.2f} nat"))
         for n, value in enumerate(nats)
         if abs(value) >= _LEAST_SHARE * most
+    ]
+
+
+def _likely(chances: Sequence[float]) -> list[tuple[int, tuple[float, bool, str]]]:
+    """Return (place, (opacity, against, text)) of the cells that may be a defect."""
+    return [
+        (n, (round(_OPAQUE * chance, 3), False, f"{100 * chance:.0f} %"))
+        for n, chance in enumerate(chances)
+        if chance >= _LEAST_CHANCE
     ]
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmindustry.domain import Features, Prediction
-from mmindustry.fusion.explainer import Explanation, Run, Target, target_of
-from mmindustry.fusion.judge import Judge
+from mmindustry.fusion.engine import Engine
+from mmindustry.fusion.explainer import Target, explanation_of, target_of
 from mmindustry.fusion.policy import FusionPolicy
 
 _LONGEST_SAVED = 2.0
@@ -55,9 +55,10 @@ class Allowance:
     _explained: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
 
     def explain(
-        self, items: Sequence[tuple[int, Features, Prediction]], judge: Judge, run: Run
+        self, items: Sequence[tuple[int, Features, Prediction]], engine: Engine
     ) -> dict[int, Prediction]:
         """Return place -> prediction with its explanation, of as many as there is time for."""
+        judge = engine.judge
         self._earn()
         flagged = [
             Flagged(at, item, prediction, target)
@@ -70,7 +71,7 @@ class Allowance:
             if self._saved < 0 or runs >= self.policy.explain_runs:
                 break
             begun = self.monotonic()
-            explanation = Explanation(judge, run, one.item, one.target)
+            explanation = explanation_of(engine, one.item, one.target)
             document = explanation.document(brief=self._run_seconds > _LONGEST_RUN)
             done[one.at] = explained(one.prediction, document)
             took = self.monotonic() - begun

@@ -3,6 +3,7 @@
     weights.safetensors   the network          arrays.safetensors   the mel basis and its like
     model.onnx            for serving on CPU   bundle.json          recipe, labels, thresholds, ...
     card.md               what it is, how it was made, what it can do
+    heatmap.onnx          where on the product a defect is; only where masks were learned from
 
 Immutable once written; its id follows from its content.
 """
@@ -25,6 +26,7 @@ from mmindustry.fusion.weights import Arrays, unpack
 WEIGHTS, ARRAYS, MODEL, CARD = "weights.safetensors", "arrays.safetensors", "model.onnx", "card.md"
 MANIFEST = "bundle.json"
 BUILTIN = "builtin"
+HEATMAP = "heatmap.onnx"
 _FILES = (WEIGHTS, ARRAYS, MODEL, CARD)
 _MAX_BYTES = 2**31
 
@@ -39,6 +41,7 @@ class Bundle:
     model: bytes
     arrays: Arrays
     card: str
+    heatmap: bytes | None = None
 
     @property
     def id(self) -> str:
@@ -70,7 +73,8 @@ def write_bundle(
     Args:
         folder: Where it shall stand; appears complete or not at all.
         manifest: Its `id` and `files` are filled in here.
-        contents: File name -> bytes, for each of weights, arrays, model and card.
+        contents: File name -> bytes, for each of weights, arrays, model and card, and for the heat
+            map's model where there is one.
         replace: Put it in the place of another.
 
     Raises:
@@ -80,11 +84,12 @@ def write_bundle(
         raise BundleError(f"{folder}: a bundle needs {', '.join(missing)} too")
     if folder.exists() and not replace:
         raise BundleError(f"{folder}: exists already; give another folder, bundles never change")
-    sealed = manifest.sealed({name: contents[name] for name in _FILES})
+    held = [name for name in (*_FILES, HEATMAP) if name in contents]
+    sealed = manifest.sealed({name: contents[name] for name in held})
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        for name in _FILES:
+        for name in held:
             _write(fresh / name, contents[name])
         _write(fresh / MANIFEST, sealed.to_bytes())
         fresh.chmod(0o755)
@@ -101,7 +106,8 @@ def read_bundle(folder: Path) -> Bundle:
         BundleError: A file is missing, changed, of another format or not readable.
     """
     manifest = read_manifest(folder)
-    contents = {name: _checked(folder / name, manifest) for name in _FILES}
+    held = [name for name in (*_FILES, HEATMAP) if name in _FILES or name in manifest.files]
+    contents = {name: _checked(folder / name, manifest) for name in held}
     return Bundle(
         manifest=manifest,
         folder=folder,
@@ -109,6 +115,7 @@ def read_bundle(folder: Path) -> Bundle:
         model=contents[MODEL],
         arrays=unpack(contents[ARRAYS], str(folder / ARRAYS)),
         card=contents[CARD].decode("utf-8", "replace"),
+        heatmap=contents.get(HEATMAP),
     )
 
 

@@ -15,7 +15,9 @@ from mmindustry.domain import Event, Features, LogEntry, Prediction
 from mmindustry.features import orders
 from mmindustry.features.spectra import mel_edges_hz
 from mmindustry.fusion import occlusion
+from mmindustry.fusion.engine import Engine
 from mmindustry.fusion.explain import shapley
+from mmindustry.fusion.heatmap_runtime import HeatmapRuntime
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.occlusion import BANDS, GRID, Variant, run_variants
 from mmindustry.fusion.runtime import Arrays, Raw
@@ -26,6 +28,9 @@ Run = Callable[[Arrays], Raw]
 
 OFF = 0.4
 """Probability from which a fault without a threshold of its own is worth an explanation."""
+
+HEAT_CELL = 4
+"""Pixels of a heat map's cell, each way: the highest of them is told."""
 
 _BATCH = 32
 _WORDY = 2
@@ -71,6 +76,7 @@ class Explanation:
     run: Run
     item: Features
     target: Target
+    heatmap: HeatmapRuntime | None = None
     runs: int = 0
     arrays: Mapping[str, NDArray[Any]] = field(init=False)
 
@@ -200,6 +206,8 @@ class Explanation:
         """Return where on the product, or on the frame where no region is known, the defect is."""
         recipe = self.judge.manifest.spec.recipe
         region = recipe.regions.index("product") if "product" in recipe.regions else None
+        if region is not None and self.heatmap is not None:
+            return self._learned_map(region, self.heatmap)
         hidden = (
             occlusion.hidden_patches(self.arrays)
             if region is None
@@ -217,6 +225,30 @@ class Explanation:
             },
             "runs": self.runs,
         }
+
+    def _learned_map(self, region: int, heatmap: HeatmapRuntime) -> dict[str, object]:
+        """Return how likely each part of the product is a defect, by the decoder masks taught."""
+        whole = self.values([()])
+        heat = heatmap.heat(np.asarray(self.arrays["image_regions"][None, region], np.float32))[0]
+        self.runs += 1
+        grid = len(heat) // HEAT_CELL
+        highest = heat.reshape(grid, HEAT_CELL, grid, HEAT_CELL).max(axis=(1, 3))
+        chances = 1.0 / (1.0 + np.exp(-highest.astype(np.float64).ravel()))
+        return {
+            "target": {"kind": self.target.kind, "name": self.target.name},
+            "log_odds": _short(whole[0]),
+            "crop": {
+                "grid": [grid, grid],
+                "defect": _shorts(chances),
+                "at": self._newest(),
+            },
+            "runs": self.runs,
+        }
+
+
+def explanation_of(engine: Engine, item: Features, target: Target) -> Explanation:
+    """Return what will explain a window by this engine."""
+    return Explanation(engine.judge, engine.runtime.run, item, target, engine.heatmap)
 
 
 def entries_by_slot(item: Features, slots: int) -> dict[int, Event]:

@@ -12,6 +12,7 @@ from mmindustry.errors import BundleError, ConfigError, MissingExtra
 from mmindustry.fusion.allowance import Allowance
 from mmindustry.fusion.bundle import WEIGHTS, Bundle, read_bundle
 from mmindustry.fusion.engine import Engine, Judged
+from mmindustry.fusion.heatmap_runtime import HeatmapRuntime
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.policy import FusionPolicy
@@ -50,9 +51,26 @@ def open_predictor(
     engines: dict[str, Engine] = {}
     for path in (folder, *also):
         bundle = read_bundle(path)
-        engines[bundle.id] = Engine(Judge(bundle.manifest), open_runtime(bundle, policy, device))
+        runtime = open_runtime(bundle, policy, device)
+        engines[bundle.id] = Engine(Judge(bundle.manifest), runtime, open_heatmap(bundle))
     default = next(iter(engines))
     return FusionPredictor(engines, default=default, batch=policy.batch, allowance=allowance)
+
+
+def open_heatmap(bundle: Bundle) -> HeatmapRuntime | None:
+    """Return what finds defects on the product; None where the bundle has learned no masks.
+
+    On CPU whatever the device: one picture of a flagged window at a time.
+
+    Raises:
+        BundleError: It can't be run, or reads pictures of another size than the recipe's.
+    """
+    if bundle.heatmap is None:
+        return None
+    found, side = HeatmapRuntime(bundle.heatmap), bundle.manifest.spec.recipe.region_size
+    if found.side != side:
+        raise BundleError(f"the heat map reads pictures of {found.side}, the recipe's are {side}")
+    return found
 
 
 def choose_device(policy: FusionPolicy, nvidia: Callable[[], bool]) -> str:
@@ -167,7 +185,7 @@ class FusionPredictor:
             (at, item, said) for at, item in group if isinstance(said := answers[at], Prediction)
         ]
         try:
-            return {**self._allowance.explain(judged, engine.judge, engine.runtime.run)}
+            return {**self._allowance.explain(judged, engine)}
         except DeviceMemory:
             return {}  # the answers stand; there is no room to ask why
 

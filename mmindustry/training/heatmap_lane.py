@@ -42,6 +42,8 @@ class LaneRun:
     """Of machines, windows and training."""
     epochs: int = 10
     """Passes over the pictures."""
+    side: int = SIDE
+    """Side of the network's picture in pixels, a multiple of 4."""
 
     def __post_init__(self) -> None:
         """Refuse a run whose figures would say nothing."""
@@ -67,7 +69,7 @@ def evaluate_lane(run: LaneRun, tell: Tell) -> tuple[dict[str, Any], bytes]:
     if not kept.masks.any():
         raise InputError(f"{run.windows} windows: no defect on the machines kept; take more")
     model = export_heatmap(
-        fit_heatmap(known, HeatmapPlan(epochs=run.epochs, seed=run.seed), tell), SIDE
+        fit_heatmap(known, HeatmapPlan(epochs=run.epochs, seed=run.seed), tell), run.side
     )
     heat = HeatmapRuntime(model).heat(planes(kept.pictures))
     figures: dict[str, Any] = {
@@ -76,7 +78,7 @@ def evaluate_lane(run: LaneRun, tell: Tell) -> tuple[dict[str, Any], bytes]:
         "machines_learned": len(np.unique(known.groups)),
         "machines_kept": len(np.unique(kept.groups)),
         "pictures_kept_with_defect": int(kept.defective.sum()),
-        "side": SIDE,
+        "side": run.side,
         "decoder": heat_figures(kept, heat),
     }
     for name, other in control_heats(known, kept, run.seed).items():
@@ -93,7 +95,7 @@ def lane_masked(run: LaneRun, tell: Tell) -> Masked:
     )
     pictures, masks, shown = [], [], []
     for number, one in enumerate(lane_pictures(run.windows, policy)):
-        picture, mask = _product(one)
+        picture, mask = _product(one, run.side)
         pictures.append(picture)
         masks.append(mask)
         shown.append((one.asset, one.state))
@@ -103,11 +105,11 @@ def lane_masked(run: LaneRun, tell: Tell) -> Masked:
     return Masked(np.array(pictures), np.array(masks), assets, states)
 
 
-def _product(one: LanePicture) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _product(one: LanePicture, side: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     frame = cv2.imdecode(np.frombuffer(one.jpeg, np.uint8), cv2.IMREAD_COLOR)
     part = None if frame is None else cut(np.asarray(frame, np.uint8), one.box)
     where = cut(one.mask.astype(np.uint8) * np.uint8(255), one.box)
     if part is None or where is None:
         raise InputError(f"{one.asset}: its product region {one.box} lies outside the picture")
-    mask = cv2.resize(where, (SIDE, SIDE), interpolation=cv2.INTER_AREA) > _HALF
-    return fit(part, SIDE, SIDE)[..., ::-1], np.asarray(mask)
+    mask = cv2.resize(where, (side, side), interpolation=cv2.INTER_AREA) > _HALF
+    return fit(part, side, side)[..., ::-1], np.asarray(mask)

@@ -14,11 +14,12 @@ import mmindustry
 from mmindustry.errors import InputError
 from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis
-from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, write_bundle
+from mmindustry.fusion.bundle import ARRAYS, CARD, HEATMAP, MODEL, WEIGHTS, write_bundle
 from mmindustry.fusion.calibration import posterior
 from mmindustry.fusion.encoders.adopt import pinned, vocabulary_of
 from mmindustry.fusion.export import export_onnx
 from mmindustry.fusion.fusions import CLASSICS, FUSIONS
+from mmindustry.fusion.heatmap import STRIDE
 from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.presets import Design
@@ -32,6 +33,7 @@ from mmindustry.training.card import bundle_card
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.ensembles import Chosen, choose
 from mmindustry.training.examples import make_shards, orders
+from mmindustry.training.heatmap_lane import LaneRun, evaluate_lane
 from mmindustry.training.loop import Attend, batches, fit
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import macro_f1
@@ -40,6 +42,9 @@ from mmindustry.training.split import Split, split_by_group
 
 Tell = Callable[[str], None]
 _CONTROL_WINDOWS = 800
+_LANE_SHARE = 0.4
+_LEAST_LANE = 160
+_LANE_MACHINES, _LEAST_LANE_MACHINES = 64, 8
 _FULL_SCALE = MappingProxyType({"speed_rpm": 3000.0, "suction_bar": 3.0})
 
 
@@ -129,7 +134,7 @@ def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None)
     run, chosen = _trained(run, data, split, attend)
     if attend.team.rank > 0:
         return None
-    return _written(run, data, split, chosen, access=attend.access)
+    return _written(run, data, split, chosen, attend=attend)
 
 
 def _trained(
@@ -150,14 +155,14 @@ def _trained(
 
 
 def _written(
-    run: SimulatedRun, data: DataSet, split: Split, chosen: Chosen, *, access: Access
+    run: SimulatedRun, data: DataSet, split: Split, chosen: Chosen, *, attend: Attend
 ) -> Report:
     """Export and measure what was chosen, and write the bundle."""
     model = export_onnx(chosen.network)
     serving = Serving(run.healthy_prior, run.good_prior, run.seed)
     measured = measure(OnnxRuntime(model), data, split, prior=chosen.prior, serving=serving)
     measured.metrics["macro_f1"]["permuted_labels"] = permuted_labels(
-        data, split, run.policy, access=access
+        data, split, run.policy, access=attend.access
     )
     if run.folds:
         measured.metrics["folds"] = {
@@ -167,15 +172,32 @@ def _written(
         }
     members = run.folds if chosen.name != "single" else 1
     spec = replace(measured.spec, members=members, stacked=chosen.name == "stacked")
+    heatmap: dict[str, bytes] = {}
+    if lane := lane_run(run, spec):
+        measured.metrics["heatmap"], heatmap[HEATMAP] = evaluate_lane(lane, attend.tell)
     manifest = _manifest(run, replace(measured, spec=spec), data.data_hash())
     contents = {
         WEIGHTS: pack(arrays_of(chosen.network)),
-        ARRAYS: pack(Basis.make(spec.recipe, vocabulary_of(spec, access)).to_arrays()),
+        ARRAYS: pack(Basis.make(spec.recipe, vocabulary_of(spec, attend.access)).to_arrays()),
         MODEL: model,
         CARD: bundle_card(manifest).encode(),
+        **heatmap,
     }
     bundle = write_bundle(run.out, manifest, contents)
     return Report(bundle, run.out, measured.metrics)
+
+
+def lane_run(run: SimulatedRun, spec: NetworkSpec) -> LaneRun | None:
+    """Return what the heat map of defects is learned from; None where no product is looked at."""
+    looked = "image" in spec.modalities and "image_regions" in spec.inputs
+    if not looked or "product" not in spec.recipe.regions or spec.recipe.region_size % STRIDE:
+        return None
+    return LaneRun(
+        windows=max(_LEAST_LANE, round(_LANE_SHARE * run.windows)),
+        machines=min(_LANE_MACHINES, max(_LEAST_LANE_MACHINES, run.machines)),
+        seed=run.seed,
+        side=spec.recipe.region_size,
+    )
 
 
 def simulated_spec(policy: TrainingPolicy) -> NetworkSpec:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mmindustry.errors import BundleError, InputError
-from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, Bundle, write_bundle
+from mmindustry.fusion.bundle import ARRAYS, CARD, HEATMAP, MODEL, WEIGHTS, Bundle, write_bundle
 from mmindustry.fusion.ensemble import Ensemble, make_network
 from mmindustry.fusion.export import export_onnx
 from mmindustry.fusion.network import Network
@@ -145,7 +145,7 @@ def _write(order: Order, candidate: Candidate, fitted: Measured, found: Mapping[
         calibration=fitted.calibration,
         thresholds=fitted.thresholds,
         product_temperature=fitted.product_temperature,
-        metrics={**fitted.metrics, "compression": compression},
+        metrics={**_kept(parent.metrics), **fitted.metrics, "compression": compression},
         parent=order.bundle.id,
         command=order.command,
     )
@@ -154,8 +154,14 @@ def _write(order: Order, candidate: Candidate, fitted: Measured, found: Mapping[
         ARRAYS: pack(order.bundle.arrays),
         MODEL: candidate.model,
         CARD: bundle_card(manifest).encode(),
+        **({HEATMAP: order.bundle.heatmap} if order.bundle.heatmap else {}),
     }
     return write_bundle(order.out, manifest, contents)
+
+
+def _kept(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of what is not made smaller."""
+    return {name: metrics[name] for name in ("heatmap",) if name in metrics}
 
 
 def _int8(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Candidate]:

@@ -10,11 +10,13 @@ from mmindustry.domain import LogEntry, Prediction
 from mmindustry.fusion import occlusion
 from mmindustry.fusion.allowance import Allowance
 from mmindustry.fusion.bundle import builtin_bundle, read_bundle
+from mmindustry.fusion.engine import Engine
 from mmindustry.fusion.explainer import Explanation, Target, log_odds, target_of
 from mmindustry.fusion.network import Network
 from mmindustry.fusion.occlusion import Variant
 from mmindustry.fusion.policy import FusionPolicy
 from mmindustry.fusion.predictor import open_predictor
+from mmindustry.fusion.runtime import Arrays, Raw
 from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.fusion.weights import fill, unpack
 from tests.unit.explain.material import Case, cases, engine, faulty
@@ -189,7 +191,7 @@ def test_a_start_in_the_midst_of_a_flood_explains_one_window() -> None:
     asked = [(at, case.item, case.prediction) for at, case in enumerate(faulty())]
     assert len(asked) > 1
 
-    done = allowance.explain(asked, engine().judge, engine().runtime.run)
+    done = allowance.explain(asked, engine())
 
     assert len(done) == 1
 
@@ -201,7 +203,7 @@ def test_a_spent_share_of_the_time_is_earned_again() -> None:
     case = faulty()[0]
     asked = [(0, case.item, case.prediction)]
 
-    done = [bool(allowance.explain(asked, engine().judge, engine().runtime.run)) for _ in range(12)]
+    done = [bool(allowance.explain(asked, engine())) for _ in range(12)]
 
     assert done[0]
     assert not done[1]
@@ -214,18 +216,23 @@ def test_healthy_windows_cost_no_run_of_the_network() -> None:
     assert healthy
     policy, tally = FusionPolicy(device="cpu"), Tally(0.0)
 
-    def never(_arrays: object) -> None:
-        raise AssertionError("the network ran for a healthy window")
-
     asked = [(at, case.item, case.prediction) for at, case in enumerate(healthy)]
     found = Allowance(policy, tally.monotonic, tally.count).explain(
         asked,
-        engine().judge,
-        never,  # type: ignore[arg-type]
+        Engine(engine().judge, _Never()),
     )
 
     assert found == {}
     assert tally.counts == {}
+
+
+class _Never:
+    """A network that nobody may ask."""
+
+    name = "never"
+
+    def run(self, arrays: Arrays) -> Raw:
+        raise AssertionError(f"the network ran for a healthy window: {sorted(arrays)}")
 
 
 def test_a_slow_network_is_asked_for_the_shares_alone() -> None:
@@ -233,12 +240,11 @@ def test_a_slow_network_is_asked_for_the_shares_alone() -> None:
     policy = FusionPolicy(device="cpu", explain_share=0.5)
     allowance = Allowance(policy, tally.monotonic, tally.count)
     first, second = faulty()[:2]
-    judge, run = engine().judge, engine().runtime.run
 
-    whole = allowance.explain([(0, first.item, first.prediction)], judge, run)
+    whole = allowance.explain([(0, first.item, first.prediction)], engine())
     later: dict[int, Prediction] = {}
     while not later:
-        later = allowance.explain([(0, second.item, second.prediction)], judge, run)
+        later = allowance.explain([(0, second.item, second.prediction)], engine())
 
     assert whole[0].why is not None
     assert later[0].why is not None
