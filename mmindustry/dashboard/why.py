@@ -41,11 +41,12 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """Cells over a frame: `number` of the frame in the evidence (None: it is gone), the part of
-    the frame they cover (fractions)."""
+    the frame they cover (fractions); `learned`: they are chances of a defect, not effects."""
 
     number: int | None
     box: Box
     cells: tuple[Cell, ...]
+    learned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +121,13 @@ def _overlay(
     rows, columns = drawn["grid"]
     left, top, width, height = box
     wide, high = width / columns, height / rows
+    learned = "defect" in drawn
+    marks = _likely(drawn["defect"]) if learned else _strong(drawn["nats"])
     cells = tuple(
         Cell(left + wide * (n % columns), top + high * (n // columns), wide, high, *mark)
-        for n, mark in (_likely(drawn["defect"]) if "defect" in drawn else _strong(drawn["nats"]))
+        for n, mark in marks
     )
-    return Overlay(_newest(window, str(drawn["at"])), box, cells)
+    return Overlay(_newest(window, str(drawn["at"])), box, cells, learned)
 
 
 def _newest(window: WindowDetail, at: str) -> int | None:

@@ -101,6 +101,21 @@ def test_a_product_is_shown_within_its_region_or_not_at_all(record: PlantRecord)
     assert unknown.frame is None
 
 
+def test_a_learned_heat_map_is_told_as_chances_of_a_defect(record: PlantRecord) -> None:
+    window, entries = flagged(record)
+    chances = [0.9, 0.05, *[0.0] * 254]
+    drawn = {"grid": [16, 16], "defect": chances, "at": window.end.isoformat()}
+    why = {"target": {"kind": "product", "name": "dent"}, "log_odds": 1.0, "crop": drawn, "runs": 2}
+
+    view = show_why(why, window, entries, {"regions": {"product": [0.5, 0.5, 0.32, 0.32]}})
+
+    assert view.frame is not None
+    assert view.frame.learned
+    (cell,) = view.frame.cells
+    assert (cell.x, cell.y, cell.text, cell.against) == (0.5, 0.5, "90 %", False)
+    assert cell.width == pytest.approx(0.02)
+
+
 @pytest.mark.parametrize(("language", "word"), [("en", "BPFO"), ("zh", "轴承外圈")])
 def test_the_page_tells_why_without_inline_style(
     record: PlantRecord, language: str, word: str
