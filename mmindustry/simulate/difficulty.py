@@ -13,7 +13,7 @@ from typing import Any
 from mmindustry.simulate.cases import VISITS_PER_EPISODE
 from mmindustry.simulate.policy import SimulatePolicy
 
-SIMULATOR = 1
+SIMULATOR = 2
 """Raised when what the simulator renders changes, so that old results are not compared."""
 
 

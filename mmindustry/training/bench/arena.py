@@ -50,12 +50,12 @@ class Arena:
         kept = dealt[: max(1, windows // VISITS_PER_EPISODE)]
         return self.learned[np.isin(self.episode[self.learned], kept)]
 
-    def few_machines(self, machines: int) -> tuple[Rows, Rows]:
-        """Return (rows to learn from, later rows of the same machines) of the first few machines:
-        the last two episodes of each are kept back."""
+    def few_machines(self, machines: int, turn: int) -> tuple[Rows, Rows]:
+        """Return (rows to learn from, later rows of the same machines) of a few machines: of each
+        the last two episodes are kept back; every `turn` (from 0) takes other machines."""
         first = max(1, self.card.episodes - 1)
         rows = np.concatenate([self.learned, self.inside])
-        mine = rows[self.episode[rows] // _EPISODES < machines]
+        mine = rows[self.episode[rows] // _EPISODES // machines == turn]
         later = self.episode[mine] % _EPISODES >= first
         return np.sort(mine[~later]), np.sort(mine[later])
 
