@@ -87,10 +87,20 @@ def figures_text(metrics: Mapping[str, Any]) -> str:
         _table("F1 of each class", list(metrics["f1"].items())),
         _table("product quality", list(metrics["product"].items())),
         _table("risk and remaining life", list(metrics["life"].items())),
+        *(_heat(metrics["heatmap"]) if metrics.get("heatmap") else ()),
         *(_promises(metrics) if metrics.get("coverage") else ()),
         _table("single windows at the alarm thresholds", list(metrics["alarms"].items())),
     ]
     return "\n\n".join(tables)
+
+
+def _heat(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where the heat map finds defects, beside what knows nothing of them."""
+    rows = [
+        (name.replace("control_", "control: "), found[name]["pixel_ap"])
+        for name in ("decoder", "control_brightness", "control_place", "control_random")
+    ]
+    yield _table("heat map of defects, pixel average precision", rows)
 
 
 def _promises(metrics: Mapping[str, Any]) -> tuple[str]:
