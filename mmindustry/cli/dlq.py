@@ -12,10 +12,12 @@ from mmindustry.cli.config import read_settings
 from mmindustry.cli.options import AsJson, ConfigFile, DryRun, Yes
 from mmindustry.cli.topics import described, plain
 from mmindustry.errors import InputError
+from mmindustry.stream.policy import DEAD_LETTER_SUFFIX
 
 if TYPE_CHECKING:
     from mmindustry.stream.deadletter import Filed
     from mmindustry.stream.policy import StreamPolicy
+    from mmindustry.stream.replay import Case
 
 app = typer.Typer(help="Dead letters: messages that could not be used.")
 Topic = Annotated[
@@ -24,17 +26,21 @@ Topic = Annotated[
 Reason = Annotated[str | None, typer.Option("--reason", help="Only those of this reason.")]
 
 
-def _letters(policy: "StreamPolicy", topic: str | None, reason: str | None) -> "list[Filed]":
+def _cases(policy: "StreamPolicy", topic: str | None, reason: str | None) -> "list[Case]":
+    """Return the refused messages whose newest letter says `reason`."""
     from mmindustry.stream.deadletter import read_letters
     from mmindustry.stream.entry import open_admin
+    from mmindustry.stream.replay import cases_of
 
     admin = open_admin(policy)
     try:
         topics = policy.topics.inputs if topic is None else (topic,)
-        found = read_letters(admin, topics)
-        return [letter for letter in found if reason is None or letter.reason == reason]
+        if topic is None and not admin.layouts([name + DEAD_LETTER_SUFFIX for name in topics]):
+            return []  # nothing was ever sent here
+        cases = cases_of(read_letters(admin, topics))
     finally:
         admin.close()
+    return [case for case in cases if reason is None or case.letter.reason == reason]
 
 
 def _row(letter: "Filed") -> dict[str, object]:
@@ -50,6 +56,11 @@ def _row(letter: "Filed") -> dict[str, object]:
     }
 
 
+def _case_row(case: "Case") -> dict[str, object]:
+    origin = "/".join(map(str, case.origin))
+    return {**_row(case.letter), "letters": case.letters, "origin": origin}
+
+
 @app.command("list")
 def list_letters(
     topic: Topic = None,
@@ -58,20 +69,26 @@ def list_letters(
     file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print every dead letter, one a line, and how many of each reason.
+    """Print every refused message, one a line, and how many of each reason.
+
+    A message that was sent home and refused again is one: its newest letter is printed.
 
     Example: mmindustry dlq list --topic mm.frames --reason image_corrupt
     """
-    letters = _letters(read_settings(file).settings.stream, topic, reason)
-    for letter in letters:
-        row = _row(letter)
+    cases = _cases(read_settings(file).settings.stream, topic, reason)
+    for case in cases:
+        row = _case_row(case)
         if as_json:
             print(json.dumps(row, ensure_ascii=False))
         else:
-            print(f"{row['at']}  {row['reason']:22} {row['key']}  {row['error']}")
-    counts = Counter(letter.reason for letter in letters)
+            again = f"  ({case.letters} letters)" if case.letters > 1 else ""
+            print(f"{row['at']}  {row['reason']:22} {row['key']}  {row['error']}{again}")
+    counts = Counter(case.letter.reason for case in cases)
     told = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    print(f"{len(letters)} dead letters: {told or 'none'}", file=sys.stderr)
+    letters = sum(case.letters for case in cases)
+    none = "no dead letters yet" if reason is None else f"no dead letters of reason {reason}"
+    found = f"{letters} dead letters of {len(cases)} messages: {told}"
+    print(found if cases else none, file=sys.stderr)
 
 
 @app.command()
@@ -112,26 +129,29 @@ def replay(
     dry_run: DryRun = False,
     file: ConfigFile = None,
 ) -> None:
-    """Send dead letters home, each to the partition of its key; what was sent twice counts once.
+    """Send refused messages home, each once, to the partition of its key.
+
+    A message that was refused again is sent once, not once a letter; one that was taken
+    meanwhile counts as `duplicate`. The letters stay where they are.
 
     Example: mmindustry dlq replay --reason wrong_partition --yes
     """
     from mmindustry.clock import SystemClock
-    from mmindustry.stream.deadletter import replay as send_home
     from mmindustry.stream.entry import open_publisher
+    from mmindustry.stream.replay import replay as send_home
 
     policy = read_settings(file).settings.stream
-    letters = _letters(policy, topic, reason)
+    cases = _cases(policy, topic, reason)
     if not (yes or dry_run):
-        raise InputError(f"{len(letters)} letters would go home: say --yes, or --dry-run to look")
+        raise InputError(f"{len(cases)} messages would go home: say --yes, or --dry-run to look")
     if dry_run:
-        for letter in letters:
-            print(json.dumps(_row(letter), ensure_ascii=False))
+        for case in cases:
+            print(json.dumps(_case_row(case), ensure_ascii=False))
         return
     publisher = open_publisher(policy, clock=SystemClock())
     try:
-        sent = send_home(publisher, letters)
+        sent = send_home(publisher, cases)
     finally:
         publisher.close()
     print(sent)
-    print(f"sent {sent} letters home", file=sys.stderr)
+    print(f"sent {sent} messages home", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Dead letters: a topic beside each input, listed, shown, and sent home when what broke is mended.
+"""Dead letters: a topic beside each input, listed and shown; `replay` sends them home.
 
 The message goes untouched; headers that begin with `mmindustry_dlq_` say why and from where.
 """
@@ -150,13 +150,13 @@ class Filed:
     attempts: int
     message: Message
 
+    def own_headers(self) -> list[tuple[str, bytes]]:
+        """Return the headers that the message was sent with, ours apart."""
+        return [pair for pair in self.message.headers if not pair[0].startswith(PREFIX)]
+
     def homeward(self) -> Outgoing:
         """Return the message as it was, `attempts` kept so that the next letter counts on."""
-        headers = [
-            (name, value)
-            for name, value in self.message.headers
-            if not name.startswith(PREFIX) or name == ATTEMPTS
-        ]
+        headers = [*self.own_headers(), (ATTEMPTS, str(self.attempts).encode())]
         bare = any(name == _NO_VALUE for name, _ in self.message.headers)
         return self.message.key, None if bare else self.message.value, headers
 
@@ -223,20 +223,3 @@ def find_letter(admin: StreamAdmin, at: Position) -> Filed:
         begin, end = layout.begins[at.partition], layout.ends[at.partition]
         raise InputError(f"nothing at offset {at.offset}: there are {begin} to {end - 1}")
     return filed_of(found[0])
-
-
-def replay(publisher: Publisher, letters: Sequence[Filed]) -> int:
-    """Send letters home, each to the partition of its key; return how many went.
-
-    The letters stay where they are; a message sent home twice is one event (`duplicate`).
-
-    Raises:
-        DependencyDown: The stream is out of reach; what went before it is home.
-        PublishRefused: A message can't be taken.
-    """
-    sent = 0
-    for topic in sorted({letter.home.topic for letter in letters}):
-        mine = [letter.homeward() for letter in letters if letter.home.topic == topic]
-        for start in range(0, len(mine), _PAGE):
-            sent += len(publisher.send(topic, mine[start : start + _PAGE]))
-    return sent

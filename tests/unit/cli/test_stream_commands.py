@@ -102,6 +102,7 @@ def test_dead_letters_are_listed_shown_saved_and_sent_home(config: Path) -> None
     sent = run(config, "dlq", "replay", "--yes", "--topic", "mm.frames")
 
     assert none.stdout == ""
+    assert (row["letters"], row["origin"]) == (1, "mm.frames/1/4")
     assert (row["home"], row["reason"]) == ("mm.frames/1/4", "wrong_partition")
     assert json.loads(shown.stdout)["message"]["value_bytes"] == 6
     assert out.read_bytes() == b"\xff\xd8junk"
@@ -110,6 +111,15 @@ def test_dead_letters_are_listed_shown_saved_and_sent_home(config: Path) -> None
     assert sent.stdout.strip() == "1"
     with LocalLog(policy(config)) as log:
         assert sum(log.layouts()["mm.frames"].ends.values()) == 1
+
+
+def test_no_dead_letters_in_a_fresh_folder_is_no_mistake(config: Path) -> None:
+    listed = run(config, "dlq", "list")
+    unknown = run(config, "dlq", "list", "--topic", "mm.frame")
+
+    assert (listed.exit_code, listed.stdout) == (0, "")
+    assert "no dead letters yet" in listed.stderr
+    assert isinstance(unknown.exception, InputError)
 
 
 BEGUN = SystemClock().now()

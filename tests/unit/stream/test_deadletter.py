@@ -23,11 +23,11 @@ from mmindustry.stream.deadletter import (
     find_letter,
     outgoing_of,
     read_letters,
-    replay,
 )
 from mmindustry.stream.local.log import LocalLog
 from mmindustry.stream.local.publisher import LocalPublisher
 from mmindustry.stream.policy import LocalPolicy, RetryPolicy, TopicsPolicy
+from mmindustry.stream.replay import cases_of, replay
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOPICS = TopicsPolicy(partitions=3)
@@ -185,11 +185,56 @@ def test_letters_are_listed_found_and_replayed_to_the_right_partition(tmp_path: 
         assert len(found) == 7
         assert find_letter(log, found[3].at) == found[3]
 
-        assert replay(publisher, found) == 7
+        assert replay(publisher, cases_of(found)) == 7
         home = tail(log, "mm.frames", 100)
 
     assert {m.value for m in home} == {f"v{n}".encode() for n in range(7)}
     assert all(m.position.partition == partition_of(m.key or b"", 3) for m in home)
+
+
+def test_messages_that_are_refused_again_and_again_go_home_once_each_time(tmp_path: Path) -> None:
+    policy = LocalPolicy(folder=str(tmp_path))
+    with LocalLog(policy) as log, LocalPublisher(policy, clock=SystemClock()) as publisher:
+        log.create(specs_of(TOPICS))
+        flush = DeadLetterTopics(publisher, keep=Keeping(), policy=RetryPolicy(), rng=Random(1))
+        first = [letter(f"v{n}".encode(), key=f"asset-{n}".encode()) for n in range(2)]
+        flush.flush(first)
+        flush.flush(first)  # a worker that was stopped between two steps files them twice
+        told: list[tuple[int, list[tuple[int, int]]]] = []
+        origins: set[Position] = set()
+        for _ in range(3):
+            cases = cases_of(read_letters(log, ["mm.frames"]))
+            origins.update(case.origin for case in cases)
+            sent = replay(publisher, cases)
+            came = tail(log, "mm.frames", 100)[-sent:]
+            flush.flush([DeadLetter(m, "image_corrupt", "decode", None, "") for m in came])
+            told.append((sent, [(case.letters, case.letter.attempts) for case in cases]))
+
+    assert told == [(2, [(2, 1)] * 2), (2, [(3, 2)] * 2), (2, [(4, 3)] * 2)]
+    assert origins == {Position("mm.frames", 2, 41)}
+
+
+@given(st.permutations([(b"k", b"a", ()), (b"k", b"b", ()), (b"ka", b"", ()), (None, b"", ()),
+                        (b"k", b"a", (("x", b"y"),)), (b"k", b"a", (("xy", b""),))]))  # fmt: skip
+def test_messages_that_differ_in_anything_of_their_own_are_never_one(
+    messages: list[tuple[bytes | None, bytes, tuple[tuple[str, bytes], ...]]],
+) -> None:
+    letters = [letter(value, key=key, headers=headers) for key, value, headers in messages]
+
+    cases = cases_of(filed_of(sent_as_read(outgoing_of(one))) for one in letters)
+
+    assert [case.letters for case in cases] == [1] * len(messages)
+
+
+def test_case_says_why_its_newest_letter_was_refused() -> None:
+    filed = filed_of(sent_as_read(outgoing_of(letter())))
+    message = letter(headers=tuple(filed.homeward()[2])).message
+    again = DeadLetter(message, "empty", "decode", None, "")
+    newest = filed_of(sent_as_read(outgoing_of(again)))
+
+    for order in ([filed, newest], [newest, filed]):
+        (case,) = cases_of(order)
+        assert (case.letter.reason, case.letters) == ("empty", 2)
 
 
 def test_place_without_a_letter_is_refused_with_what_there_is(tmp_path: Path) -> None:
