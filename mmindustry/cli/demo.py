@@ -56,8 +56,11 @@ def demo(
     report = run_demo(wish, ready=_ready, raised=_raised)
     if until_alarm or seconds or as_json:
         _print(report, as_json=as_json)
-    right = report.is_as_scripted and (bool(report.alarms) or not until_alarm)
-    if (until_alarm or seconds) and not right:
+    if not (until_alarm or seconds):
+        return
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+    if not report.is_as_scripted or (until_alarm and not report.alarms):
         raise typer.Exit(Exit.FAILED)
 
 
@@ -76,6 +79,11 @@ def _raised(alarm: "SeenAlarm") -> None:
 
 
 def _print(report: "Report", *, as_json: bool) -> None:
+    if report.cut_short:
+        print(f"cut short: {report.cut_short}", file=sys.stderr)
+    elif report.windows_judged < report.least_windows:
+        few = f"only {report.windows_judged} windows were judged, {report.least_windows} at least"
+        print(f"{few} are wanted: this shows nothing; give it more time", file=sys.stderr)
     first = report.alarms[0] if report.alarms else None
     facts = {
         "alarms": len(report.alarms),
@@ -86,6 +94,7 @@ def _print(report: "Report", *, as_json: bool) -> None:
         "onset": report.onset.isoformat() if report.onset else None,
         "scripted_asset": report.asset or None,
         "scripted_fault": report.fault or None,
+        "windows_judged": report.windows_judged,
         "as_scripted": report.is_as_scripted,
         "seconds": round(report.seconds, 1),
     }

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from mmindustry.simulate.scenario import Scenario, demo_scenario, healthy_scenar
 from mmindustry.store.database import Database, open_database
 from mmindustry.store.queries.alarms import AlarmRow, list_alarms
 from mmindustry.store.queries.scope import Scope
+from mmindustry.store.queries.windows import count_judged
 from mmindustry.store.schema import require_current
 from mmindustry.stream.entry import open_admin, open_publisher
 from mmindustry.web.listen import require_free
@@ -34,6 +36,8 @@ _HOST = "127.0.0.1"
 _DASHBOARD = "dashboard"
 _PREFIX = "mmindustry-demo-"
 WINDOW_SECONDS = 4
+_WARM_UP_SECONDS = 20.0
+"""What may pass before the first window is judged: processes start, a window closes, waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,23 +68,48 @@ class SeenAlarm:
 
 @dataclass(slots=True)
 class Report:
-    """What a demo saw. `onset` and the scripted asset and fault are the simulator's truth."""
+    """What a demo saw. `onset` and the scripted asset and fault are the simulator's truth.
+
+    `cut_short`: why it ended before its time, "" where it did not; `exit_code`: of the signal that
+    did it, 0 for none. `least_windows`: fewer judged windows than these show nothing.
+    """
 
     asset: str
     fault: str
     onset: datetime | None
+    least_windows: int = 1
     alarms: list[SeenAlarm] = field(default_factory=list)
+    windows_judged: int = 0
     seconds: float = 0.0
+    cut_short: str = ""
+    exit_code: int = 0
 
     @property
     def is_as_scripted(self) -> bool:
-        """Whether the alarms are the scripted ones: its asset and fault, none before onset."""
+        """Whether it ran its time, enough windows were judged, and the alarms are the scripted
+        ones: its asset and fault, none before onset."""
+        if self.cut_short or self.windows_judged < self.least_windows:
+            return False
         if self.onset is None:
             return not self.alarms
         told = [alarm for alarm in self.alarms if alarm.at >= self.onset]
         return len(told) == len(self.alarms) and all(
             (alarm.asset, alarm.fault) == (self.asset, self.fault) for alarm in told
         )
+
+
+def least_windows(assets: int, wish: Wish) -> int:
+    """Return how many windows must be judged at least for a demo to show something.
+
+    Half of what fits into the time asked for once everything is warm; one where no time was.
+
+    >>> least_windows(4, Wish(seconds=120))
+    50
+    """
+    if wish.until_alarm or wish.seconds is None:
+        return 1
+    warm = max(wish.seconds - _WARM_UP_SECONDS, 0.0)
+    return max(1, int(assets * warm / WINDOW_SECONDS / 2))
 
 
 def run_demo(
@@ -123,7 +152,8 @@ class _Demo:
         family = self._family(settings)
         player = threading.Thread(target=self._play, args=(plant,), name="plant", daemon=True)
         onset = next((episode.onset for episode in plant.episodes(60.0)), None)
-        report = Report(scenario.path, scenario.fault, onset)
+        least = least_windows(scenario.policy.assets, self._wish)
+        report = Report(scenario.path, scenario.fault, onset, least)
         try:
             family.start()
             player.start()
@@ -156,22 +186,26 @@ class _Demo:
         return line if self._wish.until_alarm else (*line, "profiler")
 
     def _play(self, plant: "SimulatedPlant") -> None:
-        """Send what the plant gives, in real time, until the demo ends."""
-        stop = self._life.stop
-        publisher = open_publisher(self._life.settings.stream, clock=self._life.clock)
+        """Send what the plant gives, in real time, until the demo ends; its own end ends it."""
+        stop, clock = self._life.stop, self._life.clock
         try:
-            play = Play(until_seconds=None)
-            run_simulation(plant, publisher, clock=self._life.clock, stop=stop, play=play)
+            with closing(open_publisher(self._life.settings.stream, clock=clock)) as publisher:
+                play = Play(until_seconds=None)
+                run_simulation(plant, publisher, clock=clock, stop=stop, play=play)
         except DependencyDown as error:
             stop.request(f"the simulated plant stopped: {error}")
         finally:
-            publisher.close()
+            stop.request("the simulated plant stopped by an error")  # else the demo asked for it
 
     def _watch(self, family: Family, report: Report, ready: Callable[[str], None]) -> None:
         database = open_database(self._life.settings.store)
         shown = False
         try:
-            while not (self._life.stop.wait(_LOOK_SECONDS) or self._is_over(report)):
+            while not self._is_over(report):
+                if self._life.stop.wait(_LOOK_SECONDS):
+                    report.cut_short = self._life.stop.reason
+                    report.exit_code = self._life.stop.exit_code
+                    break
                 self._life.beat()
                 if not family.attend():
                     return
@@ -180,6 +214,8 @@ class _Demo:
                     shown = True
                     ready(url)
                 self._look(database, report)
+            with database.read() as connection:
+                report.windows_judged = count_judged(connection)
         finally:
             database.close()
 

@@ -159,6 +159,12 @@ def neighbours(
     return connection.execute(before).scalar(), connection.execute(after).scalar()
 
 
+def count_judged(connection: Connection) -> int:
+    """Return how many judgements there are, failures apart."""
+    query = select(func.count()).select_from(predictions).where(predictions.c.reason.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
 def read_series(
     connection: Connection, scope: Scope, asset: str, *, since: datetime, points: int
 ) -> list[Point]:
