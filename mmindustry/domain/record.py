@@ -66,7 +66,8 @@ class SourceState:
     """What is remembered of a frame or sound source: its time (None = never heard), when it was
     last heard on the arrival clock, whether it is set aside, since when it is quiet, and since
     when it is expected (its asset spoke while it never had, or its quiet ended with its validity);
-    of a camera, its last picture."""
+    of a camera, its last picture; when the newest of its items began (its time is when that ends:
+    None = written by an older mmindustry)."""
 
     modality: Modality
     time: datetime | None = None
@@ -75,6 +76,7 @@ class SourceState:
     quiet_since: datetime | None = None
     expected: datetime | None = None
     picture: LastPicture | None = None
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ import torch
 from mmindustry.fusion.ensemble import Ensemble
 from mmindustry.fusion.network import Network, Positional
 from mmindustry.fusion.spec import OUTPUTS, NetworkSpec
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 OPSET = 18
 """ONNX operator set of every exported model."""
@@ -56,7 +60,23 @@ def export_onnx(network: Network | Ensemble) -> bytes:
     ]
     if fixed:  # the exporter falls back to that in silence, as after len(tensor)
         raise RuntimeError(f"the exported batch axis is fixed in {', '.join(fixed)}")
-    content: bytes = program.model_proto.SerializeToString(deterministic=True)
+    return bare(program.model_proto)
+
+
+def bare(model: "ModelProto") -> bytes:
+    """Return the model without the exporter's notes: they name source files of the maker's disk,
+    so that the same network gives other bytes in another folder."""
+    model.ClearField("metadata_props")
+    for part in (model.graph, *model.functions):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+        for one in (*part.node, *part.value_info):
+            one.ClearField("metadata_props")
+            one.ClearField("doc_string")
+    for one in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        one.ClearField("metadata_props")
+        one.ClearField("doc_string")
+    content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 

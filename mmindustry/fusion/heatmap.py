@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from mmindustry.fusion.export import OPSET, quiet_exporter
+from mmindustry.fusion.export import OPSET, bare, quiet_exporter
 from mmindustry.fusion.heatmap_runtime import LOGITS, PICTURES
 
 WIDTHS = (12, 24, 48)
@@ -106,8 +106,7 @@ def export_heatmap(network: HeatmapNetwork, side: int) -> bytes:
         raise RuntimeError("torch.onnx.export returned nothing")
     if not program.model_proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise RuntimeError("the exported batch axis is fixed")
-    content: bytes = program.model_proto.SerializeToString(deterministic=True)
-    return content
+    return bare(program.model_proto)
 
 
 def _block(given: int, made: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:

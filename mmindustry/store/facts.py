@@ -130,6 +130,7 @@ def _source_state(known: Fields) -> SourceState:
         quiet_since=_time_or_none(known["quiet_since"]),
         expected=_time_or_none(known.get("expected")),  # older rows have none
         picture=_picture_or_none(known.get("picture")),
+        began=_time_or_none(known.get("began")),
     )
 
 

@@ -46,6 +46,7 @@ def asset_state_row(state: AssemblyState) -> Row:
                 "set_aside": known.set_aside,
                 "quiet_since": _instant_or_none(known.quiet_since),
                 "expected": _instant_or_none(known.expected),
+                "began": _instant_or_none(known.began),
                 "picture": known.picture and [instant(known.picture.time), known.picture.digest],
             }
             for source, known in state.sources.items()

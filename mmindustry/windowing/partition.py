@@ -23,7 +23,7 @@ from mmindustry.windowing.pictures import note_pictures
 from mmindustry.windowing.policy import WindowPolicy
 from mmindustry.windowing.schedule import Schedule, ready_clock
 from mmindustry.windowing.silence import Silence
-from mmindustry.windowing.watermark import MEDIA, AssetTime
+from mmindustry.windowing.watermark import MEDIA, AssetTime, Strays
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class PartitionMemory:
             )
         )
         wait = timedelta(seconds=policy.length_seconds + policy.max_wait_seconds)
+        self._strays = Strays(timedelta(seconds=policy.stray_after_seconds), policy.most_strays)
         self._schedule = Schedule(wait)
         self._silence = Silence(partition, timedelta(seconds=policy.quiet_after_seconds))
         self._stirred: set[str] = set()
@@ -157,7 +158,8 @@ class PartitionMemory:
     def _asset(self, asset: str) -> AssetMemory:
         memory = self.assets.get(asset)
         if memory is None:
-            time = AssetTime(length=self._spans.length, grace=self._spans.grace)
+            spans = self._spans
+            time = AssetTime(length=spans.length, grace=spans.grace, strays=self._strays)
             memory = self.assets[asset] = AssetMemory(asset, self._partition, time)
         return memory
 
@@ -215,7 +217,7 @@ class PartitionMemory:
             partition=self._partition,
             cut=dict(arrival.read_through),
             items=items,
-            missing=memory.time.silent((e.source for e in items), window.end),
+            missing=memory.time.silent(items, opened=window.opened, end=window.end),
             closed_by=reason,
             evidence_lost=window.lost,
             frozen=note_pictures(memory.time, items),

@@ -26,6 +26,14 @@ class WindowPolicy:
     """Silence after which a source is reported, arrival seconds; at least three times its
     registered `every`."""
 
+    stray_after_seconds: float = 3_600.0
+    """Silence after which a source that the registry does not know is neither waited for nor
+    missed any more, arrival seconds, at least `quiet_after_seconds`."""
+
+    most_strays: int = 64
+    """Sources that the registry does not know which are waited for, an asset, 0 to 1000; what
+    others send is taken all the same."""
+
     horizon_seconds: float = 86_400.0
     """How far behind the frontier late evidence is still revised, seconds."""
 
@@ -50,6 +58,11 @@ class WindowPolicy:
             (0 <= self.grace_seconds <= 600, "grace_seconds must be in 0..600"),
             (0 <= self.max_wait_seconds <= 3600, "max_wait_seconds must be in 0..3600"),
             (self.quiet_after_seconds > 0, "quiet_after_seconds must be positive"),
+            (
+                self.stray_after_seconds >= self.quiet_after_seconds,
+                "stray_after_seconds must be at least quiet_after_seconds",
+            ),
+            (0 <= self.most_strays <= 1000, "most_strays must be in 0..1000"),
             (self.horizon_seconds >= 0, "horizon_seconds must not be negative"),
             (self.budget_bytes >= 1024, "budget_bytes must be at least 1024"),
             (1 <= self.close_limit <= 10_000, "close_limit must be in 1..10000"),

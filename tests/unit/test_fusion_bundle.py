@@ -17,6 +17,7 @@ from mmindustry.fusion.bundle import (
     MANIFEST,
     MODEL,
     WEIGHTS,
+    builtin_bundle,
     check_window_length,
     list_bundles,
     read_bundle,
@@ -96,6 +97,15 @@ def test_a_manifest_that_is_no_json_object_is_refused(folder: Path) -> None:
     (folder / MANIFEST).write_text("{", "utf-8")
     with pytest.raises(BundleError, match="not JSON"):
         read_manifest(folder)
+
+
+def test_an_exported_model_names_no_file_of_the_disk_it_was_made_on() -> None:
+    shipped = [path.read_bytes() for path in builtin_bundle().glob("*.onnx")]
+
+    assert len(shipped) == 2
+    for content in (noise_contents()[MODEL], *shipped):
+        assert b".py" not in content
+        assert b"stack_trace" not in content
 
 
 def test_a_bundle_is_never_written_over_unless_asked(tmp_path: Path) -> None:

@@ -265,6 +265,87 @@ def test_text_opens_a_window_only_where_nobody_is_awaited() -> None:
     assert close(watched, 1000) == []
 
 
+def test_text_opens_windows_once_a_sound_that_reached_beyond_its_window_was_waited_for() -> None:
+    assembler = claimed(MICROPHONE)
+    assembler.add([chunk(9.5, 0)])
+    waited = close(assembler, 9.5 + 25)
+
+    assembler.admit(Fresh(entries=(make_event(Modality.TEXT, 50, offset=3),)))
+
+    assert [(w.key.start, w.closed_by) for w in waited] == [(at(0), Closing.WAITING)]
+    assert [w.key.start for w in close(assembler, 100)] == [at(50)]
+
+
+def test_a_late_sound_that_reaches_beyond_the_frontier_makes_nobody_wait_again() -> None:
+    assembler = claimed(MICROPHONE)
+    assembler.add([chunk(9.5, 0)])
+    close(assembler, 9.5 + 25)
+    late = make_event(Modality.AUDIO, 9.7, source="mic", offset=1)
+    (untaken,) = assembler.add([late])
+
+    assembler.admit(Fresh(late=(untaken,)))
+    assembler.admit(Fresh(entries=(make_event(Modality.TEXT, 50, offset=3),)))
+
+    assert [w.key.start for w in close(assembler, 100)] == [at(50)]
+
+
+STRAYS = WindowPolicy(stray_after_seconds=60.0, most_strays=2)
+
+
+def stray(name: str, seconds: float, offset: int) -> Event:
+    return make_event(Modality.IMAGE, seconds, source=name, offset=offset)
+
+
+def test_a_source_nobody_registered_is_missed_for_a_while_and_then_no_more() -> None:
+    assembler = claimed(CAMERA, policy=STRAYS)
+    assembler.add([stray("cmms", 1, 0), *(frame(2.0 * n, n) for n in range(1, 100))])
+
+    missing = {w.key.start: w.missing for w in close(assembler, 200)}
+
+    assert missing[at(10)] == ("cmms",)
+    assert missing[at(50)] == ("cmms",)
+    assert missing[at(180)] == ()
+
+
+def test_the_gap_of_a_source_nobody_registered_ends_when_it_is_given_up() -> None:
+    assembler = claimed(CAMERA, policy=STRAYS)
+    assembler.add([stray("cmms", 1, 0), frame(2, 1)])
+    assembler.add([frame(float(second), second) for second in range(3, 62)])
+    began = assembler.close(arrival(62))[1]
+    assembler.add([frame(float(second), second) for second in range(62, 140)])
+    ended = [gap for second in range(62, 200, 10) for gap in assembler.close(arrival(second))[1]]
+
+    assert [(gap.source, gap.ended) for gap in began] == [("cmms", None)]
+    assert [(gap.source, gap.ended is None) for gap in ended if gap.source == "cmms"] == [
+        ("cmms", False)
+    ]
+
+
+def test_only_so_many_sources_that_nobody_registered_are_waited_for_but_all_are_taken() -> None:
+    assembler = claimed(CAMERA, policy=STRAYS)
+    names = [f"image-{number}.jpg" for number in range(20)]
+    assembler.add([stray(name, 1 + 0.1 * n, n) for n, name in enumerate(names)])
+    assembler.add([frame(float(second), 100 + second) for second in range(2, 40)])
+
+    windows = close(assembler, 40)
+
+    assert len({e.source for e in windows[0].items if e.source != "cam"}) == len(names)
+    assert windows[1].missing == ("image-0.jpg", "image-1.jpg")
+
+
+def test_strays_that_were_given_up_make_room_for_others() -> None:
+    assembler = claimed(CAMERA, policy=STRAYS)
+    assembler.add([stray("a", 1, 0), stray("b", 2, 1)])
+    for second in range(3, 200):
+        assembler.add([frame(float(second), second)])
+        assembler.close(arrival(second))
+    assembler.add([stray("c", 201, 300), *(frame(200.0 + n, 400 + n) for n in range(60))])
+
+    windows = {w.key.start: w.missing for w in close(assembler, 260)}
+
+    assert windows[at(220)] == ("c",)
+
+
 def test_silence_makes_one_gap_that_the_next_event_ends() -> None:
     assembler = claimed(CAMERA)
     assembler.add([frame(1, 0)])
