@@ -11,6 +11,7 @@ from mmindustry.cli.options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
     from mmindustry.store.ledger import Balance
+    from mmindustry.store.pairs import Unpaired
 
 
 def ledger(file: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -19,27 +20,36 @@ def ledger(file: ConfigFile = None, as_json: AsJson = False) -> None:
     received = stored + dead-lettered + dropped + in flight + retired. Received comes from
     offsets, stored and dead-lettered from rows, dropped and in flight from the worker's counts.
 
+    Rows that stand alone are told too: a window without its prediction or the reverse, an alarm
+    without its trail or the window it rests on.
+
     Example: mmindustry ledger --json
     """
     from mmindustry.store.ledger import read_ledger
+    from mmindustry.store.pairs import read_unpaired
     from mmindustry.stream.entry import count_held
 
     settings = read_settings(file).settings
     database = database_of(settings)
     balances = read_ledger(database)
+    alone = read_unpaired(database)
     database.close()
+    is_right = not alone and all(balance.is_balanced for balance in balances)
     if as_json:
-        print(json.dumps({"balanced": _all_right(balances), "partitions": _rows(balances)}))
+        told = {"balanced": is_right, "partitions": _rows(balances), "unpaired": _alone(alone)}
+        print(json.dumps(told))
     elif not balances:
         print(_nothing(count_held(settings.stream)))
     else:
         print("\n".join(_lines(balances)))
-    if not _all_right(balances):
+        for one in alone:
+            print(f"{one.what}: {one.rows:+d}  {one.example}".rstrip())
+    if not is_right:
         raise typer.Exit(1)
 
 
-def _all_right(balances: "list[Balance]") -> bool:
-    return all(balance.is_balanced for balance in balances)
+def _alone(found: "list[Unpaired]") -> list[dict[str, object]]:
+    return [{"what": one.what, "rows": one.rows, "example": one.example} for one in found]
 
 
 def _rows(balances: "list[Balance]") -> list[dict[str, object]]:

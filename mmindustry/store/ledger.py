@@ -15,6 +15,7 @@ from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.tables import closed_progress, dead_letters, partition_progress, retired
 
 _REPORT_SECONDS = 600.0
+_MESSAGES = ("stored", "dead_lettered")
 _Book = tuple[int, int]  # partition, era
 
 
@@ -139,6 +140,6 @@ def _dead(connection: Connection) -> Counter[_Book]:
 
 def _retired(connection: Connection) -> Counter[_Book]:
     found: Counter[_Book] = Counter()
-    for row in connection.execute(select(retired)):
+    for row in connection.execute(select(retired).where(retired.c.kind.in_(_MESSAGES))):
         found[row.partition, row.era] += row.messages
     return found

@@ -19,6 +19,7 @@ from mmindustry.store.naming import (
     named_by_windows,
     named_elsewhere,
 )
+from mmindustry.store.pairs import count_lone, hold_pairs
 from mmindustry.store.policy import RetentionPolicy
 from mmindustry.store.tables import (
     alarms,
@@ -186,6 +187,8 @@ def _delete(connection: Connection, table: Table, rows: Rows) -> int:
 
     Only what this transaction deleted counts: two runs at once count nothing twice.
     """
+    if table in (windows, predictions):
+        hold_pairs(connection)
     keys = list(table.primary_key)
     wanted = [tuple(row[key.name] for key in keys) for row in rows]
     gone = (
@@ -202,4 +205,6 @@ def _delete(connection: Connection, table: Table, rows: Rows) -> int:
         named -= named_elsewhere(connection, gone)
         named -= dead_among(connection, named)
         count_out(connection, named, "stored")
+    if table in (windows, predictions):
+        count_lone(connection, table, gone)
     return len(gone)

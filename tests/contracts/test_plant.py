@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 from typer.testing import CliRunner
 
 from mmindustry.cli.main import new_app
+from mmindustry.domain import Failed
 from mmindustry.errors import InputError
 from mmindustry.store import tables
 from mmindustry.store.database import Database
@@ -135,6 +136,26 @@ def test_the_ledger_command_fails_where_a_row_was_deleted_by_hand(
     assert json.loads(whole[1])["partitions"][0]["stored"] == 1
     assert robbed[0] == 1
     assert "DOES NOT BALANCE (+1)" in robbed[1]
+
+
+def test_the_ledger_command_fails_where_a_judgement_was_deleted_by_hand(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    recorder = sql_recorder(database, RecordPolicy())
+    recorder.claim([0])
+    window = make_window([make_event(offset=0)])
+    failed = Failed(window.key, window.end, "predict", "nan_output", "", "bundle-1")
+    fields = {"progress": (make_progress(read=3),), "predictions": (failed,)}
+    recorder.save(make_step(window, fields=fields))
+
+    whole = run(database_url, tmp_path, "ledger", "--json")
+    with database.write() as connection:
+        connection.execute(delete(tables.predictions))
+    robbed = run(database_url, tmp_path, "ledger")
+
+    assert (whole[0], json.loads(whole[1])["unpaired"]) == (0, [])
+    assert robbed[0] == 1
+    assert f"windows_without_prediction: +1  {window.key.id}" in robbed[1]
 
 
 def test_the_database_commands_say_which_layout_it_has(database_url: str, tmp_path: Path) -> None:

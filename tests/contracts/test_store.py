@@ -3,7 +3,7 @@
 import math
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -44,6 +44,7 @@ from mmindustry.store.layout import Layout, read_layout, relayout_count, relayou
 from mmindustry.store.ledger import Balance, read_ledger
 from mmindustry.store.operators import Answer, answer_alarm
 from mmindustry.store.outbox import SqlOutbox
+from mmindustry.store.pairs import read_unpaired
 from mmindustry.store.plant import list_assets, register_assets
 from mmindustry.store.policy import OutboxPolicy, RecordPolicy, RetentionPolicy, StorePolicy
 from mmindustry.store.profiles import add_profile, next_version
@@ -913,6 +914,102 @@ class TestRetention:
 
         assert (found["windows"], found["shard_files"]) == (60, 2)
         assert count(database, tables.windows) == 60
+
+
+class TestPairs:
+    @pytest.fixture
+    def filled(self, database: Database, recorder: SqlRecorder) -> Database:
+        """Three judged windows, a revision, one nobody was asked about; an alarm that cleared."""
+        made = [make_window([make_event(at=10.0 * n, offset=n)], start=10.0 * n) for n in range(3)]
+        made.append(make_window([], start=30.0))  # text only
+        revised = replace(made[0], key=made[0].key._replace(revision=1))
+        said = [predict(window) for window in (*made, revised)]
+        said.append(predict(made[0], bundle="shadow"))
+        unasked = make_window([], start=40.0)
+        raised = transition(window=made[1].key)
+        changes = (raised, transition(Change.CLEARED, 30.0, window=made[2].key))
+        fields = {"predictions": tuple(said), "alarms": changes}
+        shards = (sealing([*made[:3], revised], number=1),)
+        recorder.save(make_step(*made, revised, unasked, shards=shards, fields=fields))
+        return database
+
+    def test_a_whole_record_has_no_row_alone(self, filled: Database) -> None:
+        assert read_unpaired(filled) == []
+
+    @pytest.mark.parametrize(
+        ("robbery", "found"),
+        [
+            ("DELETE FROM predictions WHERE revision = 1", {"windows_without_prediction": 1}),
+            (
+                "DELETE FROM windows WHERE bundle <> '' AND CAST(evidence AS TEXT) = '[]'",
+                {"predictions_without_window": 1},
+            ),
+            (
+                "DELETE FROM windows WHERE bundle <> '' AND revision = 0",
+                {"predictions_without_window": 5, "alarms_without_window": 1},
+            ),
+            ("DELETE FROM alarm_transitions", {"alarms_without_transition": 1}),
+            (
+                "DELETE FROM alarm_transitions WHERE change = 'cleared'",
+                {"alarms_without_transition": 1},
+            ),
+        ],
+    )
+    def test_a_row_taken_by_hand_leaves_its_partner_alone(
+        self, filled: Database, robbery: str, found: dict[str, int]
+    ) -> None:
+        with filled.write() as connection:
+            connection.exec_driver_sql(robbery)
+
+        alone = read_unpaired(filled)
+
+        assert {one.what: one.rows for one in alone} == found
+        assert all(one.example for one in alone)
+
+    def test_the_trail_of_an_alarm_that_is_gone_is_told(self, filled: Database) -> None:
+        if filled.path is None:
+            return  # PostgreSQL lets nobody take an alarm without its trail
+        with closing(sqlite3.connect(filled.path)) as by_hand:
+            by_hand.execute("DELETE FROM alarms")
+            by_hand.commit()
+
+        assert [(one.what, one.rows) for one in read_unpaired(filled)] == [
+            ("transitions_without_alarm", 2)
+        ]
+
+    @pytest.mark.parametrize("first", ["windows", "predictions", "both"])
+    def test_what_retention_leaves_alone_is_no_difference(
+        self, filled: Database, first: str
+    ) -> None:
+        days = {"windows": 3.0, "predictions": 3.0} | ({} if first == "both" else {first: 1.0})
+        left = []
+        for day in (2.0, 5.0):
+            self.retain(filled, day=day, windows=days["windows"], predictions=days["predictions"])
+            assert read_unpaired(filled) == []
+            left.append((count(filled, tables.windows), count(filled, tables.predictions)))
+
+        after = {"windows": (0, 6), "predictions": (6, 0), "both": (6, 6)}
+        assert left == [after[first], (0, 0)]
+
+    def test_a_row_taken_by_hand_shows_among_those_retention_left_alone(
+        self, filled: Database
+    ) -> None:
+        self.retain(filled, day=2.0, windows=0.0, predictions=1.0)
+        with filled.write() as connection:
+            connection.exec_driver_sql("DELETE FROM windows WHERE revision = 1")
+
+        (alone,) = read_unpaired(filled)
+
+        assert (alone.what, alone.rows) == ("windows_without_prediction", -1)
+
+    @staticmethod
+    def retain(database: Database, *, day: float, windows: float, predictions: float) -> None:
+        policy = RetentionPolicy(
+            windows_days=windows, predictions_days=predictions, alarms_days=0.1, raw_days=0
+        )
+        now = BEGINNING + timedelta(days=day)
+        for _ in range(2):  # the alarm goes first, and what it held after it
+            Retention(database=database, policy=policy, now=now, remove=lambda _: None).run()
 
 
 class TestRelayout:

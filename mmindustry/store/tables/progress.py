@@ -66,7 +66,7 @@ retired = Table(
     metadata,
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("era", Integer, primary_key=True, autoincrement=False),
-    Column("kind", Text, primary_key=True, doc="stored | dead_lettered"),
+    Column("kind", Text, primary_key=True, doc="stored | dead_lettered; of pairs: who is alone"),
     Column("messages", BigInteger, nullable=False, doc="no row names them any more: retention"),
 )
 
