@@ -87,6 +87,12 @@ def test_every_service_that_stays_has_a_health_check_and_waits_for_healthy_ones(
             assert how["condition"] == expected, f"{name} on {needed}"
 
 
+def test_every_service_that_stays_comes_back_after_a_reboot_and_a_job_does_not() -> None:
+    for name, service in yaml(COMPOSE)["services"].items():
+        jobs = ("topics", "upgrade")
+        assert service["restart"] == ("no" if name in jobs else "unless-stopped"), name
+
+
 def test_no_container_of_ours_runs_as_root_or_writes_to_its_image() -> None:
     for name, service in yaml(COMPOSE)["services"].items():
         if str(service["image"]).startswith("mmindustry"):
