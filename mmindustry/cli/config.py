@@ -30,12 +30,15 @@ def read_settings(file: Path | None, overrides: dict[str, Any] | None = None) ->
 
     if file is None and DEFAULT_FILE.is_file():
         file = DEFAULT_FILE
-    return load(
+    loaded = load(
         file,
         environment=os.environ,
         credentials=_credentials(os.environ),
         overrides=overrides,
     )
+    for warning in loaded.warnings:
+        print(f"mmindustry: {warning}", file=sys.stderr)
+    return loaded
 
 
 def _credentials(environment: Mapping[str, str]) -> list[Path]:

@@ -50,6 +50,31 @@ def environment_layer(environment: Mapping[str, str], root: Any) -> Tree:
     return tree
 
 
+def misspelt(environment: Mapping[str, str], root: Any) -> Iterator[tuple[str, str]]:
+    """Yield variables that look like settings and are not read, each with the name that was meant.
+
+    Case and the number of underscores are what people get wrong: nothing else is guessed at, for
+    other variables that begin with our name may be anybody's. Where a section is named but no key
+    is known in it, the meant name is "".
+    """
+    ours = [name for name in sorted(environment) if name.upper().startswith("MMINDUSTRY_")]
+    strays = [name for name in ours if not name.startswith(PREFIX)]
+    if not strays:
+        return
+    names = (PREFIX + "__".join(path).upper() for path, _ in shape.leaves(root))
+    known = {_plain(name): name for name in names}
+    for name in strays:
+        meant = known.get(_plain(name.removesuffix(_FILE)))
+        if meant is not None:
+            yield name, meant + (_FILE if name.endswith(_FILE) else "")
+        elif "__" in name:
+            yield name, ""
+
+
+def _plain(name: str) -> str:
+    return name.upper().replace("_", "")
+
+
 def command_line_layer(overrides: Mapping[str, Any]) -> Tree:
     """Return what options of the command line say; keys are dotted."""
     tree = Tree()

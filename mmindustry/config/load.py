@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,14 @@ from mmindustry.telemetry.logs import is_secret_name
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings that hold, where each set value came from, and the texts that must stay secret."""
+    """Settings that hold, where each set value came from, the texts that must stay secret, and
+    what looks like a mistake but is none for certain."""
 
     settings: Settings
     origins: Mapping[Path, Origin]
     secrets: tuple[str, ...]
     files: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def load(
@@ -56,7 +58,14 @@ def load(
     )
     merged = layers.merge([data_dir_layer(merged), merged])
     settings = validated(merged)
-    return Loaded(settings, merged.origins, secrets_of(settings), files)
+    warnings = tuple(_warnings(environment))
+    return Loaded(settings, merged.origins, secrets_of(settings), files, warnings)
+
+
+def _warnings(environment: Mapping[str, str]) -> Iterator[str]:
+    for name, meant in layers.misspelt(environment, Settings):
+        told = f"do you mean {meant}?" if meant else f"names of settings begin with {layers.PREFIX}"
+        yield f"environment {name} is not read: {told}"
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from mmindustry.cli.main import limit_native_threads, load
 from mmindustry.cli.table import COMMANDS, Entry
 
 
-def call(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def call(*words: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("MMINDUSTRY")}
     root = str(Path(__file__).parents[3])
     return subprocess.run(
@@ -25,8 +26,34 @@ def call(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[st
         text=True,
         check=False,
         cwd=cwd,
-        env={**clean, "PYTHONPATH": root},
+        env={**clean, "PYTHONPATH": root, **more},
     )
+
+
+@pytest.mark.parametrize("entry", ["module", "script"])
+def test_ctrl_c_while_the_command_line_is_imported_ends_in_silence(
+    tmp_path: Path, entry: str
+) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    root = Path(__file__).parents[3]
+    scripts = tomllib.loads((root / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, function = scripts["mmindustry"].partition(":")
+    script = ["-c", f"from {module} import {function}; {function}()"]
+
+    done = subprocess.run(
+        [sys.executable, *(script if entry == "script" else ["-m", "mmindustry"])],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(root)))},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.INTERRUPTED, "", "")
+
+
+def test_a_setting_that_is_not_read_is_warned_of(tmp_path: Path) -> None:
+    done = call("config", "validate", cwd=tmp_path, MMINDUSTRY_WINDOWING__CLOSE_LIMIT="7")
+
+    assert done.returncode == 0
+    assert "do you mean MMINDUSTRY__WINDOWING__CLOSE_LIMIT?" in done.stderr
 
 
 def test_help_costs_less_than_half_a_second_of_cpu() -> None:

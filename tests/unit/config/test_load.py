@@ -57,6 +57,29 @@ def test_environment_wins_over_conf_d_which_wins_over_the_file(tmp_path: Path) -
     assert sources["windowing.length_seconds"] == (10.0, "default")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("MMINDUSTRY_WINDOWING__CLOSE_LIMIT", "do you mean MMINDUSTRY__WINDOWING__CLOSE_LIMIT?"),
+        ("MMINDUSTRY_WINDOWING_CLOSE_LIMIT", "do you mean MMINDUSTRY__WINDOWING__CLOSE_LIMIT?"),
+        ("mmindustry__windowing__close_limit", "do you mean MMINDUSTRY__WINDOWING__CLOSE_LIMIT?"),
+        ("MMINDUSTRY_STORE__URL_FILE", "do you mean MMINDUSTRY__STORE__URL_FILE?"),
+        ("MMINDUSTRY_WINDOWING__CLOSE", "names of settings begin with MMINDUSTRY__"),
+    ],
+)
+def test_a_variable_that_misses_the_prefix_by_a_little_is_told(name: str, told: str) -> None:
+    loaded = load(None, environment={name: "7", "MMINDUSTRY__RUN__DRAIN_SECONDS": "3"})
+
+    assert loaded.warnings == (f"environment {name} is not read: {told}",)
+    assert loaded.settings.windowing.close_limit != 7
+
+
+def test_variables_of_others_are_no_near_misses() -> None:
+    names = ("MMINDUSTRY_CONFIG", "MMINDUSTRY_DATA", "MMINDUSTRY_DB_PASSWORD", "PATH")
+
+    assert load(None, environment=dict.fromkeys(names, "7")).warnings == ()
+
+
 def test_the_command_line_wins_over_the_environment() -> None:
     loaded = load(
         None,
