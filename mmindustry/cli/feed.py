@@ -92,6 +92,9 @@ def _print(report: "FeedReport", *, as_json: bool, dry_run: bool) -> None:
     print(f"{word} {count} events{between}")
     for source, sent in sorted(report.sent.items()):
         print(f"  {source}: {sent}")
+    if report.doubtful:
+        count = len(report.doubtful)
+        print(f"doubtful local times: {count}, such as {report.doubtful[0]}", file=sys.stderr)
     for line in report.skipped[:_SHOWN]:
         print(f"skipped {line}", file=sys.stderr)
     if len(report.skipped) > _SHOWN:

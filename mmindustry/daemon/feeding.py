@@ -87,7 +87,7 @@ def look_ahead(settings: Settings, wish: Wish) -> tuple[FeedReport, Sequence[Sen
     now = SystemClock().now()
     found = survey(plan, root, speed=wish.speed, now=now, codec=settings.codec)
     report = found.report()
-    report.first, report.last = found.items[0].time, found.items[-1].time
+    report.first, report.last = found.span
     return report, found.sensors
 
 

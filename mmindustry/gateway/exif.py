@@ -4,10 +4,10 @@ Source: CIPA DC-008 (Exif 2.32), sections 4.5, 4.6.2 and 4.6.6.
 """
 
 import struct
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, tzinfo
 
-from mmindustry.gateway.times import parse_zone
+from mmindustry.gateway.times import parse_zone, settle
 
 _HEAD_BYTES = 256 * 1024
 _EXIF_IFD, _DATE_TIME, _ORIGINAL = 0x8769, 0x0132, 0x9003
@@ -17,18 +17,19 @@ _INLINE_BYTES = 4
 _MOST_ENTRIES = 512
 
 
-def taken_at(payload: bytes, zone: tzinfo) -> datetime | None:
+def taken_at(payload: bytes, zone: tzinfo, *, doubted: Callable[[str], None]) -> datetime | None:
     """Return when the picture was taken, in UTC; None where it does not say.
 
     Args:
         payload: A JPEG, or its beginning.
         zone: Used where the picture names no offset.
+        doubted: Told where that zone's clocks never show the time, or show it twice.
     """
     block = _find_block(payload[:_HEAD_BYTES])
     if block is None:
         return None
     try:
-        return _read_block(block, zone)
+        return _read_block(block, zone, doubted)
     except (struct.error, ValueError, IndexError, OverflowError):
         return None
 
@@ -50,7 +51,7 @@ def _find_block(head: bytes) -> bytes | None:
     return None
 
 
-def _read_block(block: bytes, zone: tzinfo) -> datetime | None:
+def _read_block(block: bytes, zone: tzinfo, doubted: Callable[[str], None]) -> datetime | None:
     """Return the time told by a TIFF block."""
     order = {b"II": "<", b"MM": ">"}[block[:2]] if block[:2] in (b"II", b"MM") else ""
     if not order:
@@ -68,7 +69,7 @@ def _read_block(block: bytes, zone: tzinfo) -> datetime | None:
     if digits.isdigit():
         time += timedelta(microseconds=int(digits[:6].ljust(6, "0")))
     offset = _text(inner.get(_OFFSET, b""))
-    return time.replace(tzinfo=parse_zone(offset) if offset else zone).astimezone(UTC)
+    return settle(time, parse_zone(offset) if offset else zone, doubted)
 
 
 def _entries(block: bytes, order: str, start: int) -> dict[int, bytes]:

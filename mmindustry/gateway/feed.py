@@ -14,6 +14,7 @@ from mmindustry.domain import Modality, Sensor
 from mmindustry.errors import InputError
 from mmindustry.gateway.batches import Stride, batches
 from mmindustry.gateway.item import Item
+from mmindustry.gateway.notes import Notes
 from mmindustry.gateway.plan import Plan
 from mmindustry.gateway.policy import FeedPolicy
 from mmindustry.gateway.sources import plan_items, sensors_of
@@ -52,7 +53,8 @@ class Outlets:
 
 @dataclass(slots=True)
 class FeedReport:
-    """What was sent so far; `skipped` rows the plan let go, `stopped`: it was told to end."""
+    """What was sent so far, `first` to `last` event time; `skipped` and `doubtful` as in `Notes`,
+    `stopped`: it was told to end."""
 
     planned: int
     sent: Counter[str] = field(default_factory=Counter)
@@ -60,6 +62,7 @@ class FeedReport:
     first: datetime | None = None
     last: datetime | None = None
     skipped: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
     stopped: bool = False
 
     @property
@@ -77,6 +80,7 @@ class FeedReport:
             "first": None if self.first is None else format_time(self.first),
             "last": None if self.last is None else format_time(self.last),
             "skipped": self.skipped,
+            "doubtful": self.doubtful,
             "stopped": self.stopped,
         }
 
@@ -84,15 +88,24 @@ class FeedReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """What a feed would send, found without touching anything: its events in the order in which
-    they are sent, the sources to register, and the rows that the plan let go."""
+    they are sent, the sources to register, and what a person should know."""
 
     items: Sequence[Item]
     sensors: Sequence[Sensor]
-    skipped: Sequence[str]
+    notes: Notes
 
     def report(self) -> FeedReport:
         """Return the report of a feed that has sent nothing yet."""
-        return FeedReport(planned=len(self.items), skipped=list(self.skipped))
+        notes = self.notes
+        return FeedReport(
+            planned=len(self.items), skipped=[*notes.skipped], doubtful=[*notes.doubtful]
+        )
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """The earliest and the latest event time; events are sent in order of what is due."""
+        times = [item.time for item in self.items]
+        return min(times), max(times)
 
 
 def survey(
@@ -115,10 +128,10 @@ def survey(
             f"speed {speed:g}: below 1 every window would close before its events come; "
             "take 1 or more, or max"
         )
-    skipped: list[str] = []
-    items = plan_items(plan, root, now, skipped.append)
+    notes = Notes()
+    items = plan_items(plan, root, now, notes)
     _check_times(items, now, speed, timedelta(seconds=codec.max_ahead_seconds))
-    return Survey(items=items, sensors=sensors_of(plan, items), skipped=skipped)
+    return Survey(items=items, sensors=sensors_of(plan, items), notes=notes)
 
 
 def feed(
@@ -209,8 +222,9 @@ def _send(batch: Sequence[Item], outlets: Outlets, policy: FeedPolicy, report: F
             outlets.publisher.send(topic, [encoded for _, encoded in piece])
             report.bytes += sum(len(encoded.value) for _, encoded in piece)
             report.sent.update(item.source for item, _ in piece)
-    report.first = report.first or batch[0].time
-    report.last = batch[-1].time
+    times = [item.time for item in batch]
+    report.first = min([*times, *([report.first] if report.first else [])])
+    report.last = max([*times, *([report.last] if report.last else [])])
 
 
 def _pieces(

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from mmindustry.errors import InputError
 from mmindustry.gateway.exif import taken_at
+from mmindustry.gateway.notes import Notes
 from mmindustry.gateway.plan import Frames, Sound
 from mmindustry.gateway.times import parse_instant, parse_zone
 
@@ -40,8 +42,12 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def own_times(files: Sequence[Path], plan: Frames | Sound) -> list[tuple[datetime, Path]]:
+def own_times(
+    files: Sequence[Path], plan: Frames | Sound, notes: Notes
+) -> list[tuple[datetime, Path]]:
     """Return each file with its own time, in order of time; by interval they keep their order.
+
+    Times that are doubtful go to `notes`.
 
     Raises:
         InputError: A file does not tell its time; the message lists up to ten of them.
@@ -51,7 +57,8 @@ def own_times(files: Sequence[Path], plan: Frames | Sound) -> list[tuple[datetim
     mistakes = []
     for index, file in enumerate(files):
         try:
-            times.append((_own_time(file, plan, zone, index), file))
+            clock = _Clock(file, zone, notes)
+            times.append((_own_time(clock, plan, index), file))
         except ValueError as error:
             mistakes.append(f"{file.name}: {error}")
     if mistakes:
@@ -61,27 +68,39 @@ def own_times(files: Sequence[Path], plan: Frames | Sound) -> list[tuple[datetim
     return sorted(times, key=lambda timed: timed[0])
 
 
-def _own_time(file: Path, plan: Frames | Sound, zone: tzinfo, index: int) -> datetime:
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """A file, the zone of times that name none, and who is told of doubtful ones."""
+
+    file: Path
+    zone: tzinfo
+    notes: Notes
+
+    def doubted(self, told: str) -> None:
+        self.notes.doubtful.append(f"{self.file}: {told}")
+
+
+def _own_time(clock: _Clock, plan: Frames | Sound, index: int) -> datetime:
     """Return when a file was recorded, by the plan's rule."""
     if plan.time == "name":
-        return _name_time(file, plan, zone)
+        return _name_time(clock, plan)
     if plan.time == "mtime":
-        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        return datetime.fromtimestamp(clock.file.stat().st_mtime, UTC)
     if plan.time == "exif":
-        with file.open("rb") as opened:
-            time = taken_at(opened.read(_EXIF_BYTES), zone)
+        with clock.file.open("rb") as opened:
+            time = taken_at(opened.read(_EXIF_BYTES), clock.zone, doubted=clock.doubted)
         if time is None:
             raise ValueError("no EXIF time; take `name`, `mtime` or `interval`")
         return time
     return datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=index)
 
 
-def _name_time(file: Path, plan: Frames | Sound, zone: tzinfo) -> datetime:
+def _name_time(clock: _Clock, plan: Frames | Sound) -> datetime:
     """Return the time in a file's name."""
     try:
-        found = re.search(plan.pattern, file.stem)
+        found = re.search(plan.pattern, clock.file.stem)
     except re.error as error:
         raise InputError(f"{plan.source}: pattern {plan.pattern}: {error}") from error
     if found is None or not found.groups():
         raise ValueError(f"the pattern {plan.pattern} finds no group in it")
-    return parse_instant(found[1], plan.format, zone)
+    return parse_instant(found[1], plan.format, clock.zone, doubted=clock.doubted)

@@ -16,6 +16,7 @@ from mmindustry.domain import Chunk, Frame, Modality
 from mmindustry.errors import InputError
 from mmindustry.gateway.files import find_files, own_times
 from mmindustry.gateway.item import Item
+from mmindustry.gateway.notes import Notes
 from mmindustry.gateway.plan import Frames, Sound
 from mmindustry.gateway.times import lay, parse_at, parse_shift, parse_span
 
@@ -40,13 +41,13 @@ _KEPT = {
 _SHORT = _Kept("int16", 1, 16)
 
 
-def frame_items(root: Path, plan: Frames, now: datetime) -> Iterator[Item]:
+def frame_items(root: Path, plan: Frames, now: datetime, notes: Notes) -> Iterator[Item]:
     """Return the pictures of a source on the plan's time line.
 
     Raises:
         InputError: No picture, or one that does not tell its time.
     """
-    timed = own_times(find_files(root, plan, frozenset(_PICTURES)), plan)[: plan.limit]
+    timed = own_times(find_files(root, plan, frozenset(_PICTURES)), plan, notes)[: plan.limit]
     times = lay(
         [time for time, _ in timed],
         at=parse_at(plan.at, now),
@@ -86,7 +87,7 @@ class _Recording(NamedTuple):
         return timedelta(microseconds=self.frames * 1_000_000 // self.rate_hz)
 
 
-def sound_items(root: Path, plan: Sound, now: datetime) -> Iterator[Item]:
+def sound_items(root: Path, plan: Sound, now: datetime, notes: Notes) -> Iterator[Item]:
     """Return the recordings of a source, cut into chunks, on the plan's time line.
 
     By interval they follow one another without a pause, unless `every` says how far apart they
@@ -96,7 +97,7 @@ def sound_items(root: Path, plan: Sound, now: datetime) -> Iterator[Item]:
         InputError: No recording, one that can't be read or does not tell its time.
     """
     chunk = parse_span(plan.chunk, "chunk")
-    files = own_times(find_files(root, plan, _RECORDINGS), plan)
+    files = own_times(find_files(root, plan, _RECORDINGS), plan, notes)
     recordings = [(time, _look(file)) for time, file in files]
     every = None if plan.every is None else parse_span(plan.every, "every")
     if plan.time == "interval" and every is None:

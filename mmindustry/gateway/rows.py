@@ -2,7 +2,8 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from json import dumps
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from mmindustry.gateway.plan import Logs, States
 Row = Mapping[str, object]
 
 _JSON_LINES = (".jsonl", ".ndjson")
+_DELIMITERS = ";\t|,"
 _FIELD_BYTES = 10_000_000
 
 
@@ -51,6 +53,15 @@ def _csv_rows(opened: Iterator[str], delimiter: str) -> Iterator[tuple[int, Row 
             yield reader.line_num, _row(head, cells, delimiter)
 
 
+def guess_delimiter(head: Collection[str]) -> str:
+    """Return a hint where a head line looks as if another character parted its names."""
+    names = "".join(head)
+    for other in _DELIMITERS if len(head) == 1 else ():
+        if other in names:
+            return f"; is it {other!r} that parts them? then say `delimiter: {dumps(other)}`"
+    return ""
+
+
 def _row(head: list[str], cells: list[str], delimiter: str) -> Row | str:
     """Return the cells by their names, or why they don't fit the head line.
 
@@ -58,7 +69,8 @@ def _row(head: list[str], cells: list[str], delimiter: str) -> Row | str:
     """
     told = f"{len(cells)} cells under a head line of {len(head)}"
     if any(cell.strip() for cell in cells[len(head) :]):
-        return f'{told}: put a field that holds {delimiter!r} in quotes, "like this"'
+        quotes = f'put a field that holds {delimiter!r} in quotes, "like this"'
+        return f"{told}: {quotes}{guess_delimiter(head)}"
     if len(cells) < len(head):
         return f"{told}: cells are missing; write a {delimiter!r} for each empty one"
     return dict(zip(head, cells, strict=False))

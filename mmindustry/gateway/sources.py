@@ -1,6 +1,6 @@
 """A plan's sources: all of their events in order, and what the registry is told of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -9,11 +9,12 @@ from mmindustry.domain import Sensor
 from mmindustry.errors import InputError
 from mmindustry.gateway.item import Item
 from mmindustry.gateway.media import frame_items, sound_items
+from mmindustry.gateway.notes import Notes
 from mmindustry.gateway.plan import Frames, Plan, Sound, Source
 from mmindustry.gateway.tables import row_items
 
 
-def plan_items(plan: Plan, root: Path, now: datetime, skipped: Callable[[str], None]) -> list[Item]:
+def plan_items(plan: Plan, root: Path, now: datetime, notes: Notes) -> list[Item]:
     """Return all events of a plan in the order in which they are sent.
 
     Raises:
@@ -23,7 +24,7 @@ def plan_items(plan: Plan, root: Path, now: datetime, skipped: Callable[[str], N
     mistakes: list[str] = []
     for source in plan.sources:
         try:
-            items += _items(source, root, now, skipped)
+            items += _items(source, root, now, notes)
         except InputError as error:
             mistakes.append(str(error))
     if mistakes:
@@ -31,14 +32,12 @@ def plan_items(plan: Plan, root: Path, now: datetime, skipped: Callable[[str], N
     return sorted(items, key=lambda item: (item.due, item.time, item.source, item.where))
 
 
-def _items(
-    source: Source, root: Path, now: datetime, skipped: Callable[[str], None]
-) -> Iterable[Item]:
+def _items(source: Source, root: Path, now: datetime, notes: Notes) -> Iterable[Item]:
     if isinstance(source, Frames):
-        return frame_items(root, source, now)
+        return frame_items(root, source, now, notes)
     if isinstance(source, Sound):
-        return sound_items(root, source, now)
-    return row_items(root, source, now, skipped)
+        return sound_items(root, source, now, notes)
+    return row_items(root, source, now, notes)
 
 
 def sensors_of(plan: Plan, items: Sequence[Item]) -> list[Sensor]:

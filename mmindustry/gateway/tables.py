@@ -1,17 +1,20 @@
 """Work orders and states of a plan as items: what the rows of a table say."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from mmindustry.codec.decode import end_of
 from mmindustry.domain import LogEntry, Modality, OperatingState
 from mmindustry.errors import InputError
 from mmindustry.gateway.item import Item
+from mmindustry.gateway.notes import Notes
 from mmindustry.gateway.plan import Logs, States
-from mmindustry.gateway.rows import Row, read_rows
+from mmindustry.gateway.rows import Row, guess_delimiter, read_rows
 from mmindustry.gateway.times import (
     lay,
     parse_at,
@@ -28,30 +31,31 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class _Timed:
-    """A row with its own time, and when it says it was written."""
+    """A row with its own time, when it says it was written, and what is doubtful about them."""
 
     time: datetime
     written_at: datetime | None
     line: int
     row: Row
+    doubts: tuple[str, ...]
 
 
-def row_items(
-    root: Path, plan: Logs | States, now: datetime, skipped: Callable[[str], None]
-) -> Iterator[Item]:
+def row_items(root: Path, plan: Logs | States, now: datetime, notes: Notes) -> Iterator[Item]:
     """Return the rows of a table on the plan's time line.
+
+    Rows that are equal and name no id are events of their own, told apart by their number.
 
     Args:
         root: What the plan's path is relative to.
         plan: The source.
         now: What `at: now` means.
-        skipped: Told of each bad row, where the plan says `bad_rows: skip`.
+        notes: Takes bad rows, where the plan says `bad_rows: skip`, and doubtful times.
 
     Raises:
         InputError: The file or a row can't be used; the message lists file, line and why.
     """
     file = root / plan.path
-    timed = sorted(_read_rows(file, plan, skipped), key=lambda row: (row.time, row.line))
+    timed = sorted(_read_rows(file, plan, notes), key=lambda row: (row.time, row.line))
     timed = timed[: plan.limit]
     times = lay(
         [row.time for row in timed],
@@ -59,8 +63,13 @@ def row_items(
         shift=None if plan.shift is None else parse_shift(plan.shift),
         every=None if plan.every is None else parse_span(plan.every, "every"),
     )
+    equal: Counter[tuple[datetime, str, LogEntry | OperatingState]] = Counter()
     for time, row in zip(times, timed, strict=True):
+        notes.doubtful += [f"{file}:{row.line}: {doubt}" for doubt in row.doubts]
         content = _content(plan, row, moved=time - row.time)
+        salt = _cell(row.row, plan.columns.id) if isinstance(plan, Logs) else ""
+        before = equal[time, salt, content]
+        equal[time, salt, content] += 1
         yield Item(
             time=time,
             due=end_of(content, time),
@@ -69,11 +78,11 @@ def row_items(
             modality=Modality.TEXT if isinstance(plan, Logs) else Modality.STATE,
             where=f"{file}:{row.line}",
             read=lambda content=content: content,  # type: ignore[misc]  # binds this row's content
-            salt=_cell(row.row, plan.columns.id) if isinstance(plan, Logs) else "",
+            salt=salt or (f"\n{before}" if before else ""),  # no cell begins with a new line
         )
 
 
-def _read_rows(file: Path, plan: Logs | States, skipped: Callable[[str], None]) -> list[_Timed]:
+def _read_rows(file: Path, plan: Logs | States, notes: Notes) -> list[_Timed]:
     """Return the rows that can be used; refuse or skip the others, as the plan says."""
     usable, mistakes, rows = [], [], 0
     for line, row in read_rows(file, plan):
@@ -91,8 +100,7 @@ def _read_rows(file: Path, plan: Logs | States, skipped: Callable[[str], None]) 
         raise InputError("\n".join(mistakes[:_SHOWN]) + more + hint)
     if not usable:
         raise InputError(f"{plan.source}: {file}: {_why_none(plan, rows)}")
-    for mistake in mistakes:
-        skipped(mistake)
+    notes.skipped += mistakes
     return usable
 
 
@@ -113,12 +121,10 @@ def _timed(plan: Logs | States, line: int, row: Row | str) -> _Timed | None:
     if not _is_wanted(row, plan.where):
         return None
     zone = parse_zone(plan.zone)
-    timed = _Timed(
-        parse_instant(_cell(row, plan.columns.time), plan.format, zone),
-        _written_at(row, plan, lambda text: parse_instant(text, plan.format, zone)),
-        line,
-        row,
-    )
+    doubts: list[str] = []
+    parse = partial(parse_instant, form=plan.format, zone=zone, doubted=doubts.append)
+    time, written_at = parse(_cell(row, plan.columns.time)), _written_at(row, plan, parse)
+    timed = _Timed(time, written_at, line, row, tuple(doubts))
     _content(plan, timed, moved=timedelta(0))
     return timed
 
@@ -140,7 +146,8 @@ def _cell(row: Row, column: str | None) -> str:
     if column is None:
         return ""
     if column not in row:
-        raise ValueError(f"no column {column!r}; there are {', '.join(map(str, row))}")
+        there = f"there are {', '.join(map(str, row))}"
+        raise ValueError(f"no column {column!r}; {there}{guess_delimiter(row)}")
     value = row[column]
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -1,11 +1,11 @@
 """When a recorded item happened: read from its name or a column, then laid on the time line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mmindustry.codec.rfc3339 import parse_duration
+from mmindustry.codec.rfc3339 import format_time, parse_duration
 from mmindustry.errors import InputError
 
 _FORMS = ("rfc3339", "unix", "unix_ms")
@@ -52,22 +52,49 @@ def check_form(form: str) -> None:
             raise InputError(f"format: {form}: {error}") from error
 
 
-def parse_instant(text: str, form: str, zone: tzinfo) -> datetime:
+def _tell_nobody(_: str) -> None:
+    return
+
+
+def parse_instant(
+    text: str, form: str, zone: tzinfo, *, doubted: Callable[[str], None] = _tell_nobody
+) -> datetime:
     """Return the instant that `text` names, in UTC.
 
     Args:
         text: What a name or a cell holds.
         form: `rfc3339`, `unix` (seconds), `unix_ms`, or a format of `strptime`.
         zone: Of a time that names none.
+        doubted: Told where that zone's clocks never show the time, or show it twice.
 
     Raises:
         ValueError: `text` is no such time.
     """
     try:
         time = _named(text.strip(), form)
-        return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
+        return time.astimezone(UTC) if time.tzinfo else settle(time, zone, doubted)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text.strip()!r} is no time of the form {form}: {error}") from error
+
+
+def settle(local: datetime, zone: tzinfo, doubted: Callable[[str], None]) -> datetime:
+    """Return the instant, in UTC, at which the clocks of `zone` show a local time.
+
+    Where they are set back they show it twice: the first is taken. Where they are set forward they
+    never show it: it is read as if they had not been.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> settle(datetime(2025, 10, 26, 2, 30), ZoneInfo("Europe/Berlin"), print).hour
+    2025-10-26 02:30:00 is there twice in Europe/Berlin; taken as the first, 2025-10-26T00:30:00Z
+    0
+    """
+    first, second = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
+    instant = first.astimezone(UTC)
+    if first.utcoffset() != second.utcoffset():
+        is_twice = instant.astimezone(zone).replace(tzinfo=None) == local
+        why, how = ("is there twice", "the first, ") if is_twice else ("does not exist", "")
+        doubted(f"{local} {why} in {zone}; taken as {how}{format_time(instant)}")
+    return instant
 
 
 def _named(text: str, form: str) -> datetime:

@@ -107,6 +107,24 @@ def test_a_dry_run_refuses_the_times_that_a_feed_would(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("words", [("--dry-run",), ("--speed", "max")])
+def test_local_times_that_are_doubtful_are_told_and_fed(
+    folder: Path, words: tuple[str, ...]
+) -> None:
+    (folder / "orders.csv").write_text("Date,Part\n2025-10-26 02:30,seal\n2025-10-26 02:31,seal\n")
+    (folder / "plan.yaml").write_text(
+        "name: t\nsources:\n"
+        "  - {kind: logs, source: cmms, asset: a/b/c/d, path: orders.csv, zone: Europe/Berlin,\n"
+        '     format: "%Y-%m-%d %H:%M", columns: {text: Part, time: Date}}\n'
+    )
+
+    done = run(folder, "feed", "plan.yaml", *words)
+
+    assert done.returncode == 0
+    assert "2 events from 2025-10-26T00:30:00Z to 2025-10-26T00:31:00Z" in done.stdout
+    assert "doubtful local times: 2, such as orders.csv:2: 2025-10-26 02:30:00" in done.stderr
+
+
 def test_a_feed_that_can_not_be_says_why(folder: Path) -> None:
     done = run(folder, "feed", "nowhere.yaml")
 

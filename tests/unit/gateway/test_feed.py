@@ -173,6 +173,85 @@ sources:
     assert event.end == datetime(2026, 1, 4, 5, 10, tzinfo=UTC)
 
 
+def test_equal_rows_without_an_id_are_events_of_their_own(plant: Plant) -> None:
+    plan = ORDERS.replace(", id: Number", "")
+    once = "Date,Part,Action,Who\n2026-01-02,seal,replaced,kim\n2026-01-03,seal,replaced,kim\n"
+    plant.write("orders.csv", once)
+    plant.feed(plan)
+    alone = {event.identity for event in plant.events()}
+    plant.publisher.sent.clear()
+
+    plant.write("orders.csv", once + "2026-01-02,seal,replaced,kim\n" * 2)
+    plant.feed(plan)
+    more = {event.identity for event in plant.events()}
+    plant.feed(plan)
+
+    assert (len(alone), len(more)) == (2, 4)
+    assert alone < more
+    assert len(plant.publisher.sent) == 8
+    assert {event.identity for event in plant.events()} == more, "a second feed adds none"
+
+
+def test_equal_rows_of_one_id_are_one_event(plant: Plant) -> None:
+    row = "2026-01-02,seal,replaced,kim,7\n"
+    plant.write("orders.csv", "Date,Part,Action,Who,Number\n" + 2 * row)
+
+    plant.feed(ORDERS)
+
+    assert len({event.identity for event in plant.events()}) == 1
+
+
+def test_doubtful_local_times_are_fed_and_told(plant: Plant) -> None:
+    plant.write("orders.csv", "Date,Part\n2025-03-30 02:30,seal\n2025-10-26 02:30,seal\n")
+    plant.picture("frames/x_202503300230.png")
+    plan = f"""
+name: t
+sources:
+  - {{kind: logs, source: cmms, asset: {ASSET}, path: orders.csv, format: "%Y-%m-%d %H:%M",
+     zone: Europe/Berlin, columns: {{text: Part, time: Date}}}}
+  - {{kind: frames, source: cam-1, asset: {ASSET}, path: frames, pattern: "x_(.*)",
+     format: "%Y%m%d%H%M", zone: Europe/Berlin}}
+"""
+
+    report = plant.feed(plan)
+
+    assert times(plant.events()) == ["01:30:00", "01:30:00", "00:30:00"]
+    missing = "2025-03-30 02:30:00 does not exist in Europe/Berlin; taken as 2025-03-30T01:30:00Z"
+    twice = "2025-10-26 02:30:00 is there twice in Europe/Berlin; taken as the first, "
+    assert [told.removeprefix(f"{plant.root}/") for told in report.doubtful] == [
+        f"orders.csv:2: {missing}",
+        f"orders.csv:3: {twice}2025-10-26T00:30:00Z",
+        f"frames/x_202503300230.png: {missing}",
+    ]
+
+
+@pytest.mark.parametrize("row", ["2026-01-02;seal", "2026-01-02;seal, of the shaft"])
+def test_another_delimiter_is_guessed_at(plant: Plant, row: str) -> None:
+    plant.write("orders.csv", f"Date;Part\n{row}\n")
+    plan = ORDERS.replace("{text: [Part, Action], time: Date, author: Who, id: Number}",
+                          "{text: Part, time: Date}")  # fmt: skip
+
+    with pytest.raises(InputError, match='say `delimiter: ";"`'):
+        plant.feed(plan)
+
+    assert plant.feed(plan + '    delimiter: ";"\n').events == 1
+
+
+def test_a_feed_tells_its_earliest_and_its_latest_time(plant: Plant) -> None:
+    """A work order of a day is due when the day is over, after what happened meanwhile."""
+    plant.write("orders.csv", "Date,Part,Action,Who,Number\n2026-01-02,seal,replaced,kim,7\n")
+    plant.picture("frames/x_20260102T230000.png")
+    frames = FRAMES[FRAMES.index("  - kind") :]
+    rule = '    pattern: "x_(.*)"\n    format: "%Y%m%dT%H%M%S"\n'
+
+    report = plant.feed(ORDERS + frames + rule)
+
+    assert (report.first, report.last) == (
+        datetime(2026, 1, 2, tzinfo=UTC),
+        datetime(2026, 1, 2, 23, tzinfo=UTC),
+    )
+
+
 def test_states_are_read_from_a_table(plant: Plant) -> None:
     plant.write("states.csv", "t;on;rpm\n1767589200;yes;1480\n1767589201;no;\n")
     plan = f"""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from PIL import Image
 
+from mmindustry.codec.rfc3339 import format_time
 from mmindustry.errors import InputError
 from mmindustry.gateway.exif import taken_at
 from mmindustry.gateway.times import (
@@ -106,7 +107,7 @@ def photograph(tags: dict[int, str], inner: dict[int, str]) -> bytes:
 def test_exif_tells_when_a_picture_was_taken(
     tags: dict[int, str], inner: dict[int, str], time: datetime | None
 ) -> None:
-    assert taken_at(photograph(tags, inner), UTC) == time
+    assert taken_at(photograph(tags, inner), UTC, doubted=pytest.fail) == time
 
 
 def test_damaged_exif_tells_nothing() -> None:
@@ -115,6 +116,34 @@ def test_damaged_exif_tells_nothing() -> None:
 
     for position in range(start, start + 60):
         spoilt = whole[:position] + b"\xff\xff" + whole[position + 2 :]
-        assert taken_at(spoilt, UTC) in (None, EIGHT)
-    assert taken_at(whole[:30], UTC) is None
-    assert taken_at(b"", UTC) is None
+        assert taken_at(spoilt, UTC, doubted=pytest.fail) in (None, EIGHT)
+    assert taken_at(whole[:30], UTC, doubted=pytest.fail) is None
+    assert taken_at(b"", UTC, doubted=pytest.fail) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "instant", "doubts"),
+    [
+        ("2026-03-29 01:59", "2026-03-29T00:59:00Z", []),
+        ("2026-03-29 02:30", "2026-03-29T01:30:00Z", ["does not exist in Europe/Berlin"]),
+        ("2026-03-29 03:00", "2026-03-29T01:00:00Z", []),
+        ("2025-10-26 01:59", "2025-10-25T23:59:00Z", []),
+        ("2025-10-26 02:30", "2025-10-26T00:30:00Z", ["is there twice in Europe/Berlin"]),
+        ("2025-10-26 03:00", "2025-10-26T02:00:00Z", []),
+    ],
+)
+def test_local_times_that_no_clock_shows_or_that_it_shows_twice_are_told(
+    text: str, instant: str, doubts: list[str]
+) -> None:
+    told: list[str] = []
+
+    zone = parse_zone("Europe/Berlin")
+    time = parse_instant(text, "%Y-%m-%d %H:%M", zone, doubted=told.append)
+    named = parse_instant(text + "+01:00", "%Y-%m-%d %H:%M%z", zone, doubted=pytest.fail)
+
+    assert format_time(time) == instant
+    assert named.tzinfo is UTC
+    assert [text in one and doubt in one for one, doubt in zip(told, doubts, strict=True)] == [
+        True
+    ] * len(doubts)
+    assert all(instant in one for one in told)
