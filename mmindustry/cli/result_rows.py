@@ -1,0 +1,177 @@
+"""Result files of long runs -> the rows of their tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Row = tuple[str, ...]
+_WAYS = {
+    "all": "picture, sound and text",
+    "audio_alone": "sound alone",
+    "image_alone": "picture alone",
+    "text_alone": "text alone",
+    "random": "control: random",
+    "periodic": "control: periodic",
+    "age_only": "control: age only",
+    "always_on": "control: always on",
+}
+
+
+def _of(value: Any, interval: Any = None) -> str:
+    if value is None:
+        return "-"
+    told = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return told if interval is None else f"{told} ({interval[0]:.3f} to {interval[1]:.3f})"
+
+
+def fleet(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each way of watching a fleet."""
+    for name, label in _WAYS.items():
+        way = found["ways"][name]
+        yield (
+            label,
+            _of(way["event_recall"], way["event_recall_95"]),
+            _of(way["false_alarms_per_machine_week"], way["false_alarms_per_machine_week_95"]),
+            _of(way["lead_median_hours"]),
+        )
+
+
+def spelling(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each direction between companies."""
+    for way, told in found["directions"].items():
+        ours, rules = told["ours"]["changed"], told["baseline"]["changed"]
+        yield (
+            way.replace("->", " to "),
+            _of(rules["accuracy"], rules["interval_by_line"]),
+            _of(ours["accuracy"], ours["interval_by_line"]),
+            f"{told['gain_points']:.1f}",
+            _of(told["ours_without_raw_lines"]["changed"]["accuracy"]),
+        )
+
+
+def motors(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each fault by ours and the controls."""
+    for fault, told in found["faults"].items():
+        for way, label in (
+            ("ours", "ours"),
+            ("control_loudness", "control: loudness"),
+            ("control_speed", "control: throttle"),
+        ):
+            heard = told[way]
+            recall = heard["speeds_left_out"]["recall"]
+            unseen = heard["unseen_healthy_motors"]["specificity"]
+            yield (
+                f"{fault.lower()}, {label}",
+                _of(recall["value"], recall["wilson_windows"]),
+                _of(unseen["value"], unseen["wilson_windows"]),
+                _of(heard["one_threshold"]["auroc"]),
+            )
+
+
+def pits(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield ours and each control, ours first."""
+    for name, told in sorted(found["scored"].items(), key=lambda item: item[0] != "ours"):
+        spot = found["pixel_ap"] if not name.startswith("control") else {}
+        yield (
+            name.replace("control_", "control: ").replace("_", " "),
+            _of(told["within_rounds_auroc"], told["within_rounds_interval"]),
+            _of(told["pooled_auroc"]),
+            _of(spot.get("value"), spot.get("interval")),
+        )
+
+
+def products(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each product and its controls."""
+    for name, told in found["products"].items():
+        yield (name, _of(told["image_auroc"], told["image_auroc_interval"]), _of(told["pixel_ap"]))
+        for key in sorted(told):
+            if key.startswith("control_"):
+                label = key.removeprefix("control_").replace("_", " ")
+                yield (f"control: {label}", _of(told[key]), _of(told.get(f"pixel_ap_{label}")))
+
+
+def heat(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the decoder, the controls, and each defect alone."""
+    for name, told in found.items():
+        if name == "decoder" or name.startswith("control_"):
+            yield (
+                name.replace("control_", "control: "),
+                _of(told["pixel_ap"], told["pixel_ap_interval"]),
+                _of(told["aupimo"]),
+                _of(told["image_auroc"], told["image_auroc_interval"]),
+            )
+    for defect, precision in found["pixel_ap_by_defect"].items():
+        yield (f"decoder, {defect.replace('_', ' ')} alone", _of(precision), "-", "-")
+
+
+def compressed(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each way of making smaller that was tried."""
+    for how, told in found["tried"].items():
+        old, new, cost = told["parent"], told["variant"], told["cost"]["variant_over_parent"]
+        yield (
+            how,
+            f"{_of(old['macro_f1'])} to {_of(new['macro_f1'])}",
+            f"{_of(old['ece'])} to {_of(new['ece'])}",
+            f"{_of(old['alarm_recall'])} to {_of(new['alarm_recall'])}",
+            f"{cost['batch_1']:.2f}, {cost['batch_32']:.2f}",
+            f"{told['bytes']['variant'] / told['bytes']['parent']:.2f}",
+            "passed" if told["passed"] else "refused: " + "; ".join(told["reasons"]),
+        )
+
+
+def fusions(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each fusion and size, mean and spread over seeds."""
+    for row in found["rows"]:
+        yield (
+            row["fusion"],
+            f"{row['windows']}",
+            f"{row['seeds']}",
+            *(
+                _spread(row[name])
+                for name in ("fused", "gain", "image", "audio", "text", "shuffled", "synergy_gap")
+            ),
+            f"{row['train_cpu_seconds'][0]:.0f}",
+        )
+
+
+def gates(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each gate of the bench, and whether it holds."""
+    held = {True: "holds", False: "FAILS", None: "not tried"}
+    for gate in found["gates"]:
+        told = {name: value for name, value in gate.items() if isinstance(value, float)}
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {_of(value)}" for name, value in told.items()
+        )
+        yield (str(gate["gate"]), gate["rule"], figures or "-", held[gate["passed"]])
+
+
+def choice(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each candidate by outer folds, and what choosing itself is worth."""
+    for name, scores in found["scores"].items():
+        mark = ", chosen" if name == found["chosen"] else ""
+        yield (f"{name}{mark}", *_folds(scores))
+    yield ("the choice of each fold, nested", *_folds(found["nested_macro_f1"]))
+
+
+def missing(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield each presence pattern: one network for all against a specialist."""
+    for pattern, row in found["patterns"].items():
+        yield (
+            pattern.replace("+", ", "),
+            _of(
+                row["macro_f1"]["whole"]
+                if isinstance(row["macro_f1"], Mapping)
+                else row["macro_f1"]
+            ),
+            _of(row["difference"], row.get("difference_interval")),
+            _of(row["ece"]),
+            "holds" if row["passed"] else "missed",
+        )
+
+
+def _spread(told: Sequence[float]) -> str:
+    return f"{told[0]:.3f} ± {told[1]:.3f}"
+
+
+def _folds(scores: Sequence[float]) -> tuple[str, str]:
+    mean = sum(scores) / len(scores)
+    return f"{mean:.3f}", ", ".join(f"{score:.3f}" for score in scores)
