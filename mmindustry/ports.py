@@ -18,6 +18,7 @@ from mmindustry.domain import (
     Features,
     Fresh,
     Gap,
+    LastPicture,
     Media,
     Message,
     OutboxRow,
@@ -104,6 +105,9 @@ class Recorder(Protocol):
 
         Of the same asset and policy, by `bundle`, oldest first.
         """
+
+    def pictures(self, key: WindowKey) -> Mapping[str, LastPicture]:
+        """Return what each camera last showed in the windows before `key`, revisions included."""
 
     def save_revision(self, step: Step) -> None:
         """Insert the next revisions under the same fence, progress untouched."""

@@ -1,7 +1,7 @@
 """Late evidence, taken in when live work is done: the next revision of a window (rule 8)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mmindustry.domain import (
@@ -23,6 +23,7 @@ from mmindustry.domain import (
 )
 from mmindustry.errors import DecodeError
 from mmindustry.pipeline import Build, Outside
+from mmindustry.windowing.pictures import compare_pictures
 
 Restore = Callable[[str, Evidence, Media], Event]
 
@@ -40,17 +41,23 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionVerbs:
-    """The pure verbs a revision needs; `look_back` = the n of the alarm rules, in windows."""
+    """The pure verbs a revision needs; `silent` names the awaited sources that gave a window
+    nothing; `look_back` = the n of the alarm rules, in windows."""
 
     restore: Restore
     build: Build
     judge: Judge
+    silent: Callable[[Window], tuple[str, ...]]
     look_back: int
     observe: Callable[[Step], None] = lambda _: None
 
 
 class Reviser:
     """Joins a window's whole late list to its archived evidence, and judges it anew.
+
+    A revision finds of the sensors what the window would have, had all come in time: who is
+    missing, whose picture is frozen. One that can't read again what the window held would judge
+    from less than was known, so none is made.
 
     Called between turns of the pipeline, by the same thread, when a poll brought nothing.
     """
@@ -72,18 +79,10 @@ class Reviser:
 
     def _revise(self, revisable: Revisable) -> None:
         items = self._items(revisable)
-        late = {evidence.position for evidence in revisable.late}
-        if not late & {item.position for item in items}:
+        if not _is_enough(revisable, items):
             self._save(revisable, Step(progress=(), unrevised=((revisable.key, UNREADABLE),)))
             return
-        window = Window(
-            key=revisable.key,
-            end=revisable.end,
-            partition=revisable.partition,
-            cut=revisable.cut,
-            items=tuple(items),
-            closed_by=Closing.REVISION,
-        )
+        window = self._window(revisable, items)
         contexts = self._outside.recorder.contexts([window], ())
         features, unreadable = self._verbs.build([window], contexts)
         predictions = tuple(self._outside.predictor.predict(features))
@@ -102,6 +101,25 @@ class Reviser:
                 unrevised=self._left(revisable, window, unreadable),
             ),
         )
+
+    def _window(self, revisable: Revisable, items: Sequence[Event]) -> Window:
+        """Return the window as it would have been, had all its evidence come in time."""
+        frozen, pictures = compare_pictures(self._outside.recorder.pictures(revisable.key), items)
+        window = Window(
+            key=revisable.key,
+            end=revisable.end,
+            partition=revisable.partition,
+            cut=revisable.cut,
+            items=tuple(items),
+            closed_by=Closing.REVISION,
+            evidence_lost=revisable.evidence_lost,
+            frozen=frozen,
+            pictures=pictures,
+        )
+        if revisable.missing is None:
+            return replace(window, missing=self._verbs.silent(window))
+        given = {item.source for item in items}
+        return replace(window, missing=tuple(s for s in revisable.missing if s not in given))
 
     def _items(self, revisable: Revisable) -> list[Event]:
         """Return what of the evidence can still be read, in order of (time, source, id)."""
@@ -137,6 +155,14 @@ class Reviser:
         )
         self._outside.recorder.save_revision(whole)
         self._verbs.observe(whole)
+
+
+def _is_enough(revisable: Revisable, items: Sequence[Event]) -> bool:
+    """Return whether some late evidence can be read, and all that the window held before."""
+    read = {item.position for item in items}
+    late = {evidence.position for evidence in revisable.late}
+    held = {evidence.position for evidence in revisable.evidence} - late
+    return bool(late & read) and held <= read
 
 
 def _positions(letters: Sequence[DeadLetter]) -> frozenset[Position]:

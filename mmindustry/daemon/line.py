@@ -258,6 +258,7 @@ def _verbs(
             restore=partial(restore_event, policy=settings.codec),
             build=builder.build,
             judge=mind.rules,
+            silent=assembler.silent,
             look_back=settings.alerting.n,
             observe=observer.observe,
         ),

@@ -3,13 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from mmindustry.domain.alarm import AlarmState, AlarmTransition
 from mmindustry.domain.event import DeadLetter, Event, Modality
 from mmindustry.domain.plant import Sensor
 from mmindustry.domain.prediction import Prediction
-from mmindustry.domain.window import Evidence, Failed, Gap, Untaken, Window, WindowKey
+from mmindustry.domain.window import (
+    Evidence,
+    Failed,
+    Gap,
+    LastPicture,
+    Untaken,
+    Window,
+    WindowKey,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +59,6 @@ class Progress:
     received: int = 0
     in_flight: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
-
-
-class LastPicture(NamedTuple):
-    """The newest frame of a camera in a closed window: its time, BLAKE2b of its bytes (hex)."""
-
-    time: datetime
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,8 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revisable:
     """A window with late evidence that no revision holds yet. `revision` is the one to insert,
-    `cut` that of revision 0 (or of now), `evidence` the whole of it, `shards` where to read it."""
+    `cut` that of the first (or of now), `evidence` the whole of it. `missing` and `evidence_lost`
+    are what the first said (None: it never was)."""
 
     key: WindowKey
     end: datetime
@@ -174,3 +175,5 @@ class Revisable:
     cut: Mapping[str, int]
     evidence: tuple[Evidence, ...]
     late: tuple[Evidence, ...]
+    missing: tuple[str, ...] | None = None
+    evidence_lost: str | None = None

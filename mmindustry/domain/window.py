@@ -1,7 +1,7 @@
 """What is made of events: windows with their evidence, and the gaps between."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -18,6 +18,13 @@ class Evidence(NamedTuple):
     time: datetime
     modality: Modality
     position: Position
+
+
+class LastPicture(NamedTuple):
+    """The newest frame of a camera in a closed window: its time, BLAKE2b of its bytes (hex)."""
+
+    time: datetime
+    digest: str
 
 
 class WindowKey(NamedTuple):
@@ -50,7 +57,8 @@ class Window:
     order of (time, source, id); `missing` names the awaited sources that gave it nothing; `struck`
     names items that turned out unreadable: the row remembers them, they are no evidence; `frozen`
     names cameras that showed nothing but the last picture of the window before (not in the row:
-    the prediction says it)."""
+    the prediction says it); `pictures`: camera -> what it last showed, this window included, by
+    which a revision knows the same."""
 
     key: WindowKey
     end: datetime
@@ -63,6 +71,7 @@ class Window:
     evidence_lost: str | None = None
     struck: tuple[Evidence, ...] = ()
     frozen: tuple[str, ...] = ()
+    pictures: Mapping[str, LastPicture] = field(default_factory=dict)
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:

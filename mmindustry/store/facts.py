@@ -129,13 +129,15 @@ def _source_state(known: Fields) -> SourceState:
         set_aside=known["set_aside"],
         quiet_since=_time_or_none(known["quiet_since"]),
         expected=_time_or_none(known.get("expected")),  # older rows have none
-        picture=_picture_or_none(known.get("picture")),
+        picture=None if known.get("picture") is None else picture_of(known["picture"]),
         began=_time_or_none(known.get("began")),
     )
 
 
-def _picture_or_none(told: Sequence[str] | None) -> LastPicture | None:
-    return None if told is None else LastPicture(datetime.fromisoformat(told[0]), told[1])
+def picture_of(told: Sequence[str]) -> LastPicture:
+    """Return what a camera last showed (the inverse of `picture_row`)."""
+    time, digest = told
+    return LastPicture(datetime.fromisoformat(time), digest)
 
 
 def sensor_of(row: Fields) -> Sensor:

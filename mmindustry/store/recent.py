@@ -1,12 +1,39 @@
-"""The predictions of the windows before one, read back as they were written."""
+"""What the record says of the windows before one: their predictions, their last pictures."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from mmindustry.domain import Failed, Prediction, WindowKey
-from mmindustry.store.tables import predictions
+from mmindustry.domain import Failed, LastPicture, Prediction, WindowKey
+from mmindustry.store.facts import picture_of
+from mmindustry.store.tables import predictions, windows
+
+_ROWS_BEFORE = 32
+
+
+def read_pictures(connection: Connection, key: WindowKey) -> dict[str, LastPicture]:
+    """Return what each camera last showed in the windows before `key`.
+
+    Every row names all cameras; but one that closed before late frames came for a window before
+    it does not know of these, so several are asked.
+    """
+    query = (
+        select(windows.c.pictures)
+        .where(
+            windows.c.asset == key.asset,
+            windows.c.policy == key.policy,
+            windows.c.start < key.start,
+        )
+        .order_by(windows.c.start.desc(), windows.c.revision.desc())
+        .limit(_ROWS_BEFORE)
+    )
+    newest: dict[str, LastPicture] = {}
+    for told in connection.scalars(query):
+        for source, shown in (told or {}).items():  # rows of before 0005 have none
+            picture = picture_of(shown)
+            newest[source] = max(picture, newest.get(source, picture))
+    return newest
 
 
 def read_recent(

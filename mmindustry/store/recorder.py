@@ -12,6 +12,7 @@ from mmindustry.domain import (
     Event,
     Failed,
     Fresh,
+    LastPicture,
     Prediction,
     Revisable,
     Step,
@@ -26,7 +27,7 @@ from mmindustry.store.days import ensure_days
 from mmindustry.store.duplicates import sort_untaken
 from mmindustry.store.fence import Fence, Mark, raise_epoch
 from mmindustry.store.policy import RecordPolicy
-from mmindustry.store.recent import read_recent
+from mmindustry.store.recent import read_pictures, read_recent
 from mmindustry.store.registry import Library
 from mmindustry.store.retry import Patience
 from mmindustry.store.revisions import LateMarks, late_marks, read_revisable, write_marks
@@ -166,6 +167,14 @@ class SqlRecorder:
     def _recent(self, key: WindowKey, count: int, bundle: str) -> list[Prediction | Failed]:
         with self._database.read() as connection:
             return read_recent(connection, key, count, bundle=bundle)
+
+    def pictures(self, key: WindowKey) -> dict[str, LastPicture]:
+        """Return what each camera last showed in the windows before `key`."""
+        return self._persist(lambda: self._pictures(key))
+
+    def _pictures(self, key: WindowKey) -> dict[str, LastPicture]:
+        with self._database.read() as connection:
+            return read_pictures(connection, key)
 
     def _write(self, values: Mapping[int, Row], sheets: Sheets, marks: LateMarks) -> None:
         attempts = 0

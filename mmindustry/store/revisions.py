@@ -116,6 +116,8 @@ def _next_revision(slot: _Slot, late_rows: Sequence[Fields], known: Sequence[Fie
         cut=known[0]["cut"],
         evidence=tuple(sorted({*held, *news}, key=lambda e: (e.time, e.source, e.id))),
         late=news,
+        missing=tuple(known[0]["missing"]),
+        evidence_lost=known[0]["evidence_lost"],
     )
 
 

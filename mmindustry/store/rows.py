@@ -11,6 +11,7 @@ from mmindustry.domain import (
     Evidence,
     Failed,
     Gap,
+    LastPicture,
     LogEntry,
     OperatingState,
     Prediction,
@@ -69,6 +70,11 @@ def evidence_row(evidence: Evidence, *, dead: bool = False) -> Row:
     return row
 
 
+def picture_row(picture: LastPicture) -> list[str]:
+    """Return what a camera last showed, for JSON columns."""
+    return [instant(picture.time), picture.digest]
+
+
 def window_row(window: Window, judged: Prediction | Failed | None) -> Row:
     """Return the row of a closed window; one without evidence has nothing to seal."""
     evidence = [evidence_row(item) for item in window.evidence]
@@ -85,6 +91,7 @@ def window_row(window: Window, judged: Prediction | Failed | None) -> Row:
         "cut": dict(window.cut),
         "evidence": evidence,
         "missing": list(window.missing),
+        "pictures": {source: picture_row(shown) for source, shown in window.pictures.items()},
         "closed_by": window.closed_by.value,
         "blind": window.blind,
         "bundle": "" if judged is None else judged.bundle,

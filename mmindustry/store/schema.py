@@ -8,7 +8,7 @@ from mmindustry.errors import StoreError
 from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.lock import FileLock
 
-HEAD = "0004"
+HEAD = "0005"
 """The layout this code knows; a test says that it is the newest migration's."""
 
 _UPGRADE_LOCK = 0x6D6D696E64  # "mmind": our key among PostgreSQL's advisory locks

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from mmindustry.domain import AssemblyState, Progress
-from mmindustry.store.rows import Row, instant
+from mmindustry.store.rows import Row, instant, picture_row
 
 
 def progress_row(progress: Progress) -> Row:
@@ -47,7 +47,7 @@ def asset_state_row(state: AssemblyState) -> Row:
                 "quiet_since": _instant_or_none(known.quiet_since),
                 "expected": _instant_or_none(known.expected),
                 "began": _instant_or_none(known.began),
-                "picture": known.picture and [instant(known.picture.time), known.picture.digest],
+                "picture": known.picture and picture_row(known.picture),
             }
             for source, known in state.sources.items()
         },

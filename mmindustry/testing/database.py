@@ -15,6 +15,7 @@ from mmindustry.domain import (
     Failed,
     Gap,
     Identity,
+    LastPicture,
     Position,
     Prediction,
     Progress,
@@ -42,6 +43,7 @@ class WindowRow:
     blind: bool
     evidence_lost: str | None
     struck: tuple[Evidence, ...] = ()
+    pictures: tuple[tuple[str, LastPicture], ...] = ()
 
     @classmethod
     def of(cls, window: Window) -> "WindowRow":
@@ -57,6 +59,7 @@ class WindowRow:
             blind=window.blind,
             evidence_lost=window.evidence_lost,
             struck=window.struck,
+            pictures=tuple(sorted(window.pictures.items())),
         )
 
 

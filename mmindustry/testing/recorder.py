@@ -12,6 +12,7 @@ from mmindustry.domain import (
     Failed,
     Fresh,
     Identity,
+    LastPicture,
     LogEntry,
     Modality,
     Prediction,
@@ -175,7 +176,18 @@ class FakeRecorder:
             cut=cut if first is None else dict(first.cut),
             evidence=tuple(sorted(held | set(late), key=lambda e: (e.time, e.source, e.id))),
             late=tuple(late),
+            missing=None if first is None else first.missing,
+            evidence_lost=None if first is None else first.evidence_lost,
         )
+
+    def pictures(self, key: WindowKey) -> dict[str, LastPicture]:
+        """Return what each camera last showed in the windows before."""
+        newest: dict[str, LastPicture] = {}
+        for row in self.database.windows.values():
+            if row.key[:2] == key[:2] and row.key.start < key.start:
+                for source, picture in row.pictures:
+                    newest[source] = max(picture, newest.get(source, picture))
+        return newest
 
     def _give_up(self, key: WindowKey) -> None:
         """Note that what is archived of a window's late list, and in no revision, never will be."""

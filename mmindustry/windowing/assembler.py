@@ -113,6 +113,16 @@ class Assembler:
             self._partitions[window.partition].holdings.strike(window, positions)
         return kept
 
+    def silent(self, window: Window) -> tuple[str, ...]:
+        """Return who is awaited in a window and gave it nothing, by what is known now.
+
+        For a window that was never open: only late evidence came of it.
+        """
+        memory = self._partitions[window.partition].assets.get(window.key.asset)
+        if memory is None:
+            return ()
+        return memory.time.silent(window.items, opened=window.end, end=window.end)
+
     @property
     def more(self) -> bool:
         """Whether the last `close` stopped at its limit: close again before the next poll."""

@@ -211,6 +211,7 @@ class PartitionMemory:
         self._changed.add(memory.asset)
         events = window.events.values()
         items = tuple(sorted(events, key=lambda e: (e.time, e.source, e.id)))
+        frozen, pictures = note_pictures(memory.time, items)
         closed = Window(
             key=WindowKey(memory.asset, self._policy.name, window.start),
             end=window.end,
@@ -220,7 +221,8 @@ class PartitionMemory:
             missing=memory.time.silent(items, opened=window.opened, end=window.end),
             closed_by=reason,
             evidence_lost=window.lost,
-            frozen=note_pictures(memory.time, items),
+            frozen=frozen,
+            pictures=pictures,
         )
         self.holdings.close(closed)
         return closed

@@ -487,6 +487,40 @@ class TestRevisions:
         assert revisable.evidence == (evidence_of(late), evidence_of(event))
         assert revisable.late == (evidence_of(late),)
 
+    def test_a_revision_is_told_what_its_window_lacked_and_lost(self, world: World) -> None:
+        window = replace(
+            make_window([make_event(at=5, offset=1)], missing=("mic",)),
+            evidence_lost="retention: mm.frames 3..5",
+        )
+        world.save(window, seal=True)
+        world.save(late=[make_late(make_event(at=3, offset=2))], seal=True, assets=(make_state(),))
+
+        (revisable,) = world.recorder.revisable(10)
+
+        assert revisable.missing == ("mic",)
+        assert revisable.evidence_lost == "retention: mm.frames 3..5"
+
+    def test_the_last_pictures_before_a_window_are_those_of_all_revisions(
+        self, world: World
+    ) -> None:
+        def shown(at: float, *, by: str = "cam", revision: int = 0, start: float = 0.0) -> Window:
+            picture = LastPicture(BEGINNING + timedelta(seconds=at), f"seen-at-{at:g}")
+            window = make_window([make_event(at=start)], start=start, revision=revision)
+            return replace(window, pictures={by: picture})
+
+        world.save(
+            shown(5), shown(2, by="cam-2", start=10), shown(5, start=20), shown(39, start=30)
+        )
+        world.recorder.save_revision(make_step(shown(9, revision=1)))
+        third = make_window([], start=20).key
+
+        assert world.recorder.pictures(make_window([]).key) == {}
+        assert world.recorder.pictures(third) == {
+            "cam": LastPicture(BEGINNING + timedelta(seconds=9), "seen-at-9"),
+            "cam-2": LastPicture(BEGINNING + timedelta(seconds=2), "seen-at-2"),
+        }
+        assert world.recorder.pictures(third._replace(asset=OTHER)) == {}
+
     def test_late_evidence_waits_for_its_shard(self, world: World) -> None:
         world.save(make_window([make_event()]), seal=True)
         world.save(late=[make_late(make_event(at=3, offset=2))], assets=(make_state(),))

@@ -52,6 +52,7 @@ ASSETS = ("n/h/l/pump-1", "n/h/l/pump-2", "n/h/l/fan-1")
 PARTITIONS = {"n/h/l/pump-1": 0, "n/h/l/pump-2": 0, "n/h/l/fan-1": 1}
 KINDS = {
     "cam": Modality.IMAGE,
+    "cam-2": Modality.IMAGE,
     "mic": Modality.AUDIO,
     "mic-2": Modality.AUDIO,
     "note": Modality.TEXT,
@@ -80,6 +81,12 @@ class Crash(BaseException):
     """kill -9: nothing of the worker's memory survives."""
 
 
+def _score(features: Features) -> float:
+    """Return a number in 0..1 that depends on the window alone."""
+    digest = hashlib.blake2b(features.window.id.encode(), digest_size=2).digest()
+    return int.from_bytes(digest, "big") / 65_535
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rig:
     """What a worker is made of; a mutant swaps one part."""
@@ -90,6 +97,7 @@ class Rig:
     archive: type[FakeArchive] = FakeArchive
     rules: type[Rules] = Rules
     pipeline: type[Pipeline] = Pipeline
+    score: Callable[[Features], float] = _score
 
 
 @dataclass(slots=True)
@@ -198,7 +206,7 @@ class World:
             source=source,
             recorder=_Watched(recorder, self, name),
             archive=archive,
-            predictor=FakePredictor(_score),
+            predictor=FakePredictor(self.rig.score),
             dead_letters=self.letters,
         )
         rules = self.rig.rules(ALERTING)
@@ -206,6 +214,7 @@ class World:
             restore=self._restore,
             build=lambda w, c: self._build(name, w, c),
             judge=rules,
+            silent=assembler.silent,
             look_back=ALERTING.n,
         )
         pipeline = self.rig.pipeline(
@@ -267,7 +276,10 @@ class World:
                     arrays={},
                     present={"image": bool(window.items)},
                     quality={},
-                    findings=tuple(("camera_frozen", source) for source in window.frozen),
+                    findings=(
+                        *(("camera_frozen", source) for source in window.frozen),
+                        *(("source_missing", source) for source in window.missing),
+                    ),
                     registered=context.registered,
                 )
             )
@@ -425,6 +437,7 @@ class _Watched:
         self.contexts = recorder.contexts
         self.revisable = recorder.revisable
         self.recent = recorder.recent
+        self.pictures = recorder.pictures
 
     def unknown(self, untaken: Sequence[Untaken]) -> Fresh:
         return self._recorder.unknown(untaken)
@@ -453,9 +466,3 @@ def _sensor(row: Known) -> Sensor:
         valid_from=begin,
         valid_to=end,
     )
-
-
-def _score(features: Features) -> float:
-    """Return a number in 0..1 that depends on the window alone."""
-    digest = hashlib.blake2b(features.window.id.encode(), digest_size=2).digest()
-    return int.from_bytes(digest, "big") / 65_535

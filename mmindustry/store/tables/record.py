@@ -40,6 +40,7 @@ windows = Table(
     Column("cut", Json, nullable=False, doc="topic -> read_through of its step"),
     Column("evidence", Json, nullable=False),
     Column("missing", Json, nullable=False, doc="awaited sources that gave nothing; [] = whole"),
+    Column("pictures", Json, doc="camera -> [time, digest] of what it last showed, by its end"),
     Column("closed_by", Text, nullable=False, doc="watermark | waiting | memory | revision"),
     Column("blind", Boolean, nullable=False, server_default=false()),
     Column("bundle", Text, nullable=False, doc="who was asked; empty = nobody"),
