@@ -56,6 +56,7 @@ def handbook_page() -> str:
         "One YAML 1.2 file (`-c FILE`, else `MMINDUSTRY_CONFIG`, else `mmindustry.yaml`), then",
         "`conf.d/*.yaml` beside it, then files of secrets named `mmindustry__section__key`, then",
         "`MMINDUSTRY__SECTION__KEY` (or `..._FILE`), then options; the later wins, lists replace.",
+        "A variable that misses that form by case or underscores is not read, and warned of.",
     ]
     for section in _sections():
         lines += ["", f"{'#' * (len(section.path) + 1)} {'.'.join(section.path)}", "", section.doc]

@@ -13,9 +13,23 @@ from mmindustry.daemon.demo import Report, Wish, least_windows
 from tests.journeys.stack import environment
 
 
-def demo(folder: Path, *words: str) -> tuple[int, dict[str, Any], str]:
+BROKEN_PLANT = """
+from mmindustry.cli.main import main
+from mmindustry.daemon import demo
+
+def run_simulation(*_, **__):
+    raise ValueError("a fault of ours")
+
+demo.run_simulation = run_simulation
+main()
+"""
+
+
+def demo(
+    folder: Path, *words: str, program: tuple[str, ...] = ("-m", "mmindustry")
+) -> tuple[int, dict[str, Any], str]:
     done = subprocess.run(
-        [sys.executable, "-m", "mmindustry", "demo", "--json", *words],
+        [sys.executable, *program, "demo", "--json", *words],
         cwd=folder,
         env=environment(TMPDIR=str(folder)),
         stdin=subprocess.DEVNULL,
@@ -49,6 +63,15 @@ def test_a_demo_in_which_nothing_was_judged_shows_nothing(tmp_path: Path) -> Non
 
     assert (code, told["windows_judged"], told["as_scripted"]) == (1, 0, False)
     assert "0 windows were judged" in stderr
+
+
+def test_a_demo_whose_plant_breaks_down_shows_nothing(tmp_path: Path) -> None:
+    words = ("--healthy", "--for", "600s")
+
+    code, told, stderr = demo(tmp_path, *words, program=("-c", BROKEN_PLANT))
+
+    assert (code, told["alarms"], told["as_scripted"]) == (1, 0, False)
+    assert "cut short: the simulated plant stopped by an error" in stderr
 
 
 def test_a_demo_that_is_interrupted_before_its_time_says_so(tmp_path: Path) -> None:
