@@ -12,7 +12,6 @@ import pytest
 from mmindustry.daemon.demo import Report, Wish, least_windows
 from tests.journeys.stack import environment
 
-
 BROKEN_PLANT = """
 from mmindustry.cli.main import main
 from mmindustry.daemon import demo
