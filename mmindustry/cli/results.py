@@ -52,7 +52,7 @@ TABLES = (
         for windows in (500, 4_000)
     ),
     Table(
-        name="bench-gates",
+        name="bench-fusion-500",
         title="What keeps these figures honest",
         caveat="Gates on the reference network (late fusion). Gate 8's limits are our own, and "
         "unmet machines are hardly harder than known ones here: the simulator's machines differ "
