@@ -28,7 +28,7 @@ from mmindustry.store.database import Database, told_plainly
 from mmindustry.store.normal import Normal, NormalWindow
 from mmindustry.store.queries.alarms import read_alarm
 from mmindustry.store.queries.detail import WindowDetail, read_window
-from mmindustry.store.queries.embeddings import shard_uri
+from mmindustry.store.queries.embeddings import shard_uris
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.registry import Library
 from mmindustry.training.normal import Archived, ArchivedNormal
@@ -119,10 +119,10 @@ def _again(settings: Settings, database: Database, window: WindowDetail) -> tupl
     """Return the window with its bytes from the archive, and what surrounded it."""
     lost = f"window {window.id}: its evidence is not in the archive"
     with told_plainly(database), database.read() as connection:
-        uri = shard_uri(connection, window.shard) if window.shard else None
+        uris = shard_uris(connection, window.shards)
         papers = Library(window.bundle).papers(connection, {window.asset})
-    if uri is None or settings.archive.url == "off":
-        why = window.evidence_lost or ("retention took it" if window.shard else "not sealed yet")
+    if not uris or settings.archive.url == "off":
+        why = window.evidence_lost or ("retention took it" if window.shards else "not sealed yet")
         raise InputError(f"{lost} ({why})")
     key = WindowKey(window.asset, window.policy, window.start, window.revision)
     source = Archived(
@@ -132,13 +132,20 @@ def _again(settings: Settings, database: Database, window: WindowDetail) -> tupl
         codec=settings.codec,
         bundle=window.bundle,
     )
-    normal = Normal((NormalWindow(key, window.end, uri),), {})
+    normal = Normal((NormalWindow(key, window.end, uris),), {})
     found = next(ArchivedNormal(source, normal).read([0]), None)
     if found is None:
         raise InputError(f"{lost}, or is damaged")
     profile = papers.context(window.asset, entries=(), states=()).profile
     known = profile if profile is not None and profile.id == window.profile else None
-    return found[0], replace(found[1], profile=known)
+    return replace(found[0], frozen=_frozen(window)), replace(found[1], profile=known)
+
+
+def _frozen(window: WindowDetail) -> tuple[str, ...]:
+    """Return the cameras that its own bundle was told are frozen: the archive can't tell it."""
+    told = (j.findings for j in window.judgements if j.bundle == window.bundle)
+    findings = next(told, ())
+    return tuple(source for code, source in findings if code == "camera_frozen")
 
 
 def _document(window: WindowDetail, said: Prediction, target: Target) -> dict[str, Any]:

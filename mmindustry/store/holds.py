@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from mmindustry.store.tables import alarms, windows
+from mmindustry.store.save import LONGEST_WINDOW
+from mmindustry.store.tables import alarms, late, windows
 
 _Span = tuple[datetime, datetime | None]
 
@@ -40,13 +41,16 @@ def read_holds(connection: Connection, before: timedelta) -> Holds:
 
 
 def held_shards(connection: Connection, holds: Holds) -> set[str]:
-    """Return the shards that hold evidence of a held window."""
+    """Return the shards that hold evidence of a held window, what came late for it included."""
     found: set[str] = set()
     for asset, first, last in _flat(holds):
-        query = select(windows.c.shard).where(windows.c.asset == asset, windows.c.end >= first)
+        own = select(windows.c.shard).where(windows.c.asset == asset, windows.c.end >= first)
+        begins = late.c.start >= first - LONGEST_WINDOW  # its end is not told
+        more = select(late.c.shard).where(late.c.asset == asset, begins)
         if last is not None:
-            query = query.where(windows.c.start <= last)
-        found.update(shard for shard in connection.scalars(query.distinct()) if shard)
+            own, more = own.where(windows.c.start <= last), more.where(late.c.start <= last)
+        for query in (own, more):
+            found.update(shard for shard in connection.scalars(query.distinct()) if shard)
     return found
 
 

@@ -63,11 +63,11 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class NormalWindow:
-    """A window of normal and where its evidence lies (the path of its shard)."""
+    """A window of normal and where its evidence lies (the paths of its shards)."""
 
     key: WindowKey
     end: datetime
-    shard: str
+    shards: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def read_normal(connection: Connection, sought: Sought) -> Normal:
             why = LeftOut.ARCHIVE
         if why is None:
             key = WindowKey(sought.asset, sought.policy, row["start"])
-            found.append(NormalWindow(key, row["end"], row["uri"]))
+            found.append(NormalWindow(key, row["end"], (row["uri"],)))
         else:
             left_out[why] += 1
     return Normal(tuple(found), dict(left_out))

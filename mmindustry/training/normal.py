@@ -81,7 +81,8 @@ class ArchivedNormal:
         """Return the media of the windows, each shard opened once."""
         places: dict[str, list[Evidence]] = {}
         for window in chosen:
-            places.setdefault(window.shard, []).extend(evidence.get(window.key, ()))
+            for shard in window.shards:
+                places.setdefault(shard, []).extend(evidence.get(window.key, ()))
         found: dict[Wanted, Media] = {}
         for shard, items in places.items():
             try:

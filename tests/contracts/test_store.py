@@ -48,6 +48,7 @@ from mmindustry.store.pairs import read_unpaired
 from mmindustry.store.plant import list_assets, register_assets
 from mmindustry.store.policy import OutboxPolicy, RecordPolicy, RetentionPolicy, StorePolicy
 from mmindustry.store.profiles import add_profile, next_version
+from mmindustry.store.queries.detail import read_window
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.recorder import SqlRecorder
 from mmindustry.store.registry import (
@@ -285,6 +286,33 @@ class TestRows:
         (row,) = rows(database, tables.late)
         assert (row["unrevised"], row["evidence_lost"]) == ("evidence_lost", "archive_full")
         assert recorder.revisable(9) == []
+
+    def test_a_revision_tells_where_its_parts_lie(
+        self, database: Database, recorder: SqlRecorder
+    ) -> None:
+        event, more = make_event(at=5, offset=1), [make_event(at=n, offset=n) for n in (3, 4)]
+        window, late = make_window([event]), [make_late(one) for one in more]
+        for number, (closed, came) in enumerate([([window], []), ([], late[:1]), ([], late[1:])]):
+            shards = (sealing(closed, came, number=number),)
+            recorder.save(make_step(*closed, late=tuple(came), shards=shards))
+            if came:
+                revised = make_window([event, *more[:number]], revision=number)
+                recorder.save_revision(Step(progress=(make_progress(),), windows=(revised,)))
+        unsealed = make_window([make_event(at=15, offset=9)], start=10.0)
+        recorder.save(make_step(unsealed))
+
+        with database.read() as connection:
+            details = [
+                read_window(connection, Scope(), key.id)
+                for key in (*(window.key._replace(revision=n) for n in range(3)), unsealed.key)
+            ]
+
+        assert [one and one.shards for one in details] == [
+            ("shard-0",),
+            ("shard-0", "shard-1"),
+            ("shard-0", "shard-1", "shard-2"),
+            (),
+        ]
 
     def test_what_no_revision_will_take_is_noted(
         self, database: Database, recorder: SqlRecorder
@@ -861,6 +889,23 @@ class TestRetention:
         assert found["windows"] == 60 - 11
         assert removed == []
         assert count(database, tables.predictions) == 11
+
+    def test_what_came_late_for_the_window_of_an_alarm_is_held_too(
+        self, database: Database, recorder: SqlRecorder
+    ) -> None:
+        self.fill(recorder)
+        near, far = (make_late(make_event(at=at, offset=99), at) for at in (1800.0, 600.0))
+        shards = (sealing([], [near], number=60), sealing([], [far], number=61))
+        alarms = (
+            transition(at=1800.0, raised_at=BEGINNING + timedelta(seconds=1800)),
+            transition(Change.CLEARED, 2100.0),
+        )
+        recorder.save(make_step(late=(near, far), shards=shards, fields={"alarms": alarms}))
+        removed: list[str] = []
+
+        self.run(database, removed, hold_before_seconds=300.0)
+
+        assert "archive/shard-60.parquet" not in removed
 
     def test_once_the_alarm_goes_its_evidence_goes(
         self, database: Database, recorder: SqlRecorder

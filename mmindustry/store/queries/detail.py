@@ -1,7 +1,7 @@
 """One window in full: what it held, what was said of it, and by whom."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select
 from mmindustry.domain import Evidence, Modality, Position
 from mmindustry.store.queries.scope import Scope
 from mmindustry.store.queries.windows import Reading
-from mmindustry.store.tables import predictions, windows
+from mmindustry.store.tables import late, predictions, windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowDetail:
-    """A window's row, its judgements (that of its own bundle first) and its revisions' ids."""
+    """A window's row, its judgements (that of its own bundle first) and its revisions' ids.
+
+    `shards` hold its evidence: its own, or of a revision those of its parts.
+    """
 
     id: str
     asset: str
@@ -71,6 +74,7 @@ class WindowDetail:
     written_at: datetime
     judgements: tuple[Judgement, ...]
     revisions: tuple[tuple[int, str], ...]
+    shards: tuple[str, ...] = ()
 
 
 def read_window(connection: Connection, scope: Scope, window_id: str) -> WindowDetail | None:
@@ -96,7 +100,28 @@ def read_window(connection: Connection, scope: Scope, window_id: str) -> WindowD
         .order_by(windows.c.revision)
     )
     revisions = tuple((int(r.revision), str(r.id)) for r in same)
-    return _detail(row, tuple(judgements), revisions)
+    detail = _detail(row, tuple(judgements), revisions)
+    return replace(detail, shards=_shards(connection, detail))
+
+
+def _shards(connection: Connection, window: WindowDetail) -> tuple[str, ...]:
+    """Return where a window's evidence lies; a revision's where its first row's and the late do."""
+    if window.revision == 0:
+        return (window.shard,) if window.shard else ()
+    first = select(windows.c.shard).where(
+        windows.c.start == window.start,
+        windows.c.asset == window.asset,
+        windows.c.policy == window.policy,
+        windows.c.revision == 0,
+    )
+    taken = select(late.c.shard).where(
+        late.c.start == window.start,
+        late.c.asset == window.asset,
+        late.c.policy == window.policy,
+        late.c.revision <= window.revision,
+    )
+    found = {*connection.scalars(first), *connection.scalars(taken.distinct())}
+    return tuple(sorted(shard for shard in found if shard))
 
 
 def _detail(

@@ -1,6 +1,6 @@
 """Embeddings as the record keeps them, and the windows a person has named."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,11 +79,11 @@ def confirmed_windows(
     return list(found.values())
 
 
-def shard_uri(connection: Connection, shard: str) -> str | None:
-    """Return where a shard's file lies; None where it is gone, or never was."""
-    query = select(shards.c.uri).where(shards.c.id == shard, shards.c.removed_at.is_(None))
-    uri: str | None = connection.execute(query).scalar()
-    return uri
+def shard_uris(connection: Connection, names: Collection[str]) -> tuple[str, ...]:
+    """Return where the files of these shards lie; of one that is gone, or never was, nowhere."""
+    there = (shards.c.uri.is_not(None), shards.c.removed_at.is_(None))
+    query = select(shards.c.uri).where(shards.c.id.in_(names), *there).order_by(shards.c.id)
+    return tuple(str(uri) for uri in connection.scalars(query))
 
 
 def _embedded(bundle: str) -> Select[tuple[object, ...]]:

@@ -9,6 +9,7 @@ import soundfile
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, select, update
 
 from mmindustry.dashboard.picture import thumbnail
 from mmindustry.dashboard.sound import (
@@ -21,6 +22,7 @@ from mmindustry.dashboard.sound import (
 )
 from mmindustry.domain import Media, WindowKey
 from mmindustry.errors import InputError
+from mmindustry.store.tables import late, windows
 from tests.plant_record import LENGTH, NOW, POLICY, SICK, PlantRecord, picture, tone
 from tests.unit.dashboard.material import make_client
 
@@ -85,6 +87,26 @@ def test_a_window_whose_evidence_is_lost_says_why(client: TestClient) -> None:
 
     assert "lost: its time to be kept is over" in page
     assert "holds no frame and no sound" in client.get(f"/windows/{old}/media").text
+
+
+def test_a_revision_says_where_its_parts_lie(own_record: PlantRecord) -> None:
+    with own_record.database.write() as connection:
+        row = connection.execute(select(windows).where(windows.c.id == own_record.sick_window))
+        first = dict(row.mappings().one())
+        key = WindowKey(first["asset"], first["policy"], first["start"], 1)
+        more = {"revision": 1, "id": key.id, "shard": "", "closed_by": "revision"}
+        connection.execute(insert(windows).values(**first | more))
+        taken = update(late).where(late.c.event_id == "late-1")
+        connection.execute(taken.values(revision=1, shard="0-1-000019"))
+
+    with make_client(own_record) as client:
+        page = client.get(f"/windows/{key.id}").text
+        media = client.get(f"/windows/{key.id}/media").text
+
+    assert "0-1-000017" in page
+    assert "0-1-000019" in page
+    assert "being archived" not in page + media
+    assert media.count("<img") == client.get(f"/windows/{first['id']}/media").text.count("<img")
 
 
 def test_bytes_missing_from_the_archive_leave_a_place_that_says_so(own_record: PlantRecord) -> None:

@@ -13,7 +13,16 @@ from typer.testing import CliRunner, Result
 
 from mmindustry.cli.exits import exit_of
 from mmindustry.cli.main import new_app
-from mmindustry.domain import Features, Label, Modality, Position
+from mmindustry.domain import (
+    Event,
+    Features,
+    Label,
+    Modality,
+    Position,
+    Prediction,
+    Untaken,
+    Window,
+)
 from mmindustry.fusion.bundle import builtin_bundle, read_manifest
 from mmindustry.simulate.windows import labelled_windows
 from mmindustry.store.archive import ShardArchive
@@ -56,28 +65,38 @@ class Plant:
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
-    folder = tmp_path_factory.mktemp("plant")
+    made = _plant(tmp_path_factory.mktemp("plant"), faulty()[:4])
+    database = made.database()
+    _fill(database, made)
+    database.close()
+    return made
+
+
+def _plant(folder: Path, cases: tuple[Case, ...]) -> Plant:
+    """Return a plant with an empty record."""
     document = {
         "store": {"url": f"sqlite:///{folder}/m.db"},
         "archive": {"url": str(folder / "archive")},
         "windowing": {"length_seconds": 4, "hop_seconds": 4, "name": "simulated-4s"},
     }
     (folder / "m.yaml").write_text(json.dumps(document))
-    made = Plant(folder, faulty()[:4])
+    made = Plant(folder, cases)
     database = made.database()
     require_current(database)
-    _fill(database, LocalStorage(folder / "archive"), made)
     database.close()
     return made
 
 
-def _fill(database: Database, storage: LocalStorage, plant: Plant) -> None:
+def _archive(folder: Path) -> ShardArchive:
+    storage, policy = LocalStorage(folder / "archive"), ArchivePolicy(shard_seconds=0)
+    return ShardArchive(storage, policy, clock=HandClock(), named=lambda _: ())
+
+
+def _fill(database: Database, plant: Plant) -> None:
     """Save each case's window with its evidence in a shard and its entries before it."""
     recorder = sql_recorder(database, RecordPolicy())
     (claim,) = recorder.claim([0])
-    archive = ShardArchive(
-        storage, ArchivePolicy(shard_seconds=0), clock=HandClock(), named=lambda _: ()
-    )
+    archive = _archive(plant.folder)
     archive.restore(claim)
     card = plant.cases[0].item.context
     assert card is not None
@@ -123,6 +142,64 @@ def test_explain_tells_why_from_the_archive_alone(plant: Plant, tmp_path: Path) 
     assert told["nearest_confirmed"] == []
     drawn = {path.name for path in (tmp_path / "why").iterdir()}
     assert {"explanation.json", "gradcam.png", "integrated-gradients.png"} <= drawn
+
+
+def _window(plant: Plant) -> Window:
+    every = labelled_windows(12, 5, length_seconds=4.0, assets=1)
+    return next(one.window for one in every if one.window.key == plant.cases[0].item.window)
+
+
+def _items(plant: Plant) -> tuple[Event, ...]:
+    return tuple(
+        replace(item, position=Position(TOPICS[item.modality], 0, number))
+        for number, item in enumerate(_window(plant).items)
+    )
+
+
+def _revise(plant: Plant, findings: tuple[tuple[str, str], ...] = ()) -> Prediction:
+    """Save its window's frames in time and its sound late; return what the revision said."""
+    window, items = _window(plant), _items(plant)
+    frames = tuple(item for item in items if item.modality is Modality.IMAGE)
+    late = tuple(
+        Untaken(item, window.key.policy, (window.key.start,))
+        for item in items
+        if item.modality is Modality.AUDIO
+    )
+    database = plant.database()
+    recorder, archive = sql_recorder(database, RecordPolicy()), _archive(plant.folder)
+    (claim,) = recorder.claim([0])
+    archive.restore(claim)
+    first = replace(window, items=frames, cut=dict.fromkeys(TOPICS.values(), 10**6))
+    recorder.save(make_step(first, shards=tuple(archive.put([first], (), [0]))))
+    recorder.save(make_step(late=late, shards=tuple(archive.put([], late, [0]))))
+    second = replace(first, key=window.key._replace(revision=1), items=items)
+    said = replace(plant.cases[0].prediction, window=second.key, findings=findings)
+    recorder.save_revision(make_step(second, fields={"predictions": (said,)}))
+    database.close()
+    return said
+
+
+def test_a_revision_is_explained_from_the_shards_of_its_parts(tmp_path: Path) -> None:
+    own = _plant(tmp_path, faulty()[:1])
+    said = _revise(own)
+
+    done = own.run("explain", said.window.id, "--method", "shapley", "--json")
+
+    assert done.exit_code == 0, done.output
+    shares = json.loads(done.stdout)["why"]["shapley"]
+    assert shares["image"] != 0.0
+    assert shares["audio"] != 0.0
+
+
+def test_what_a_frozen_camera_showed_explains_nothing(tmp_path: Path) -> None:
+    own = _plant(tmp_path, faulty()[:1])
+    cameras = {item.source for item in _items(own) if item.modality is Modality.IMAGE}
+    said = _revise(own, tuple(("camera_frozen", source) for source in sorted(cameras)))
+
+    done = own.run("explain", said.window.id, "--method", "shapley", "--json")
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["why"]["shapley"].get("image", 0.0) == 0.0
 
 
 @pytest.fixture
