@@ -65,8 +65,11 @@ def policies() -> st.SearchStrategy[WindowPolicy]:
 
 
 def told(policy: WindowPolicy, *batches: Iterable[Sent]) -> World:
-    """Send batches one after the other, each closed and revised as far as it goes."""
-    world = World(policy, known=REGISTRY)
+    """Send batches one after the other, each read at once, closed and revised as far as it goes.
+
+    Read bit by bit, a window may be revised before more comes for the windows before it.
+    """
+    world = World(policy, known=REGISTRY, most=1000)
     for batch in batches:
         for item in sorted(batch, key=lambda item: item.at):
             world.send(item.event())
