@@ -45,13 +45,19 @@ class Schedule:
                 self._mark_with_earlier(memory, window, Closing.WAITING)
 
     def force(self, assets: dict[str, AssetMemory]) -> bool:
-        """Mark the longest open window and its asset's earlier ones; False where none is open."""
+        """Mark the earliest window of the asset whose window is open longest; False where none is.
+
+        One at a time: whoever asks looks anew whether another is needed, as a worker does that takes
+        the partition over in between and knows of no mark.
+        """
         while self._deadlines:
-            _, asset, start = heapq.heappop(self._deadlines)
+            _, asset, start = self._deadlines[0]
             window = assets[asset].windows.get(start)
             if window is not None and window.due is None:
-                self._mark_with_earlier(assets[asset], window, Closing.MEMORY)
+                waiting = (one for one in assets[asset].windows.values() if one.due is None)
+                self._mark(assets[asset], min(waiting, key=lambda one: one.end), Closing.MEMORY)
                 return True
+            heapq.heappop(self._deadlines)
         return False
 
     def take(self, assets: dict[str, AssetMemory]) -> Iterator[tuple[AssetMemory, OpenWindow]]:
