@@ -47,8 +47,8 @@ class Schedule:
     def force(self, assets: dict[str, AssetMemory]) -> bool:
         """Mark the earliest window of the asset whose window is open longest; False where none is.
 
-        One at a time: whoever asks looks anew whether another is needed, as a worker does that takes
-        the partition over in between and knows of no mark.
+        One at a time: whoever asks looks anew whether another is needed, as a worker does that
+        takes the partition over in between and knows of no mark.
         """
         while self._deadlines:
             _, asset, start = self._deadlines[0]
