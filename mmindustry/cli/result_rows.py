@@ -157,13 +157,9 @@ def missing(found: Mapping[str, Any]) -> Iterator[Row]:
     for pattern, row in found["patterns"].items():
         yield (
             pattern.replace("+", ", "),
-            _of(
-                row["macro_f1"]["whole"]
-                if isinstance(row["macro_f1"], Mapping)
-                else row["macro_f1"]
-            ),
-            _of(row["difference"], row.get("difference_interval")),
-            _of(row["ece"]),
+            _of(row["whole"]),
+            _of(row["difference"], row["difference_95"]),
+            _of(row["ece"], row["ece_95"]),
             "holds" if row["passed"] else "missed",
         )
 
