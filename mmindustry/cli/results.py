@@ -72,8 +72,8 @@ TABLES = (
         name="missing",
         title="One network for every pattern of presence, against a specialist for each",
         caveat="Simulated machines never met, 600 windows to learn from; at most 0.02 may be lost "
-        "to the specialist, and 0.05 of calibration error is allowed. The one network does not keep "
-        "that in every pattern.",
+        "to the specialist, and 0.05 of calibration error is allowed. The one network does not "
+        "keep that in every pattern.",
         head=("present", "macro-F1", "over the specialist", "calibration error", ""),
         rows=result_rows.missing,
     ),
