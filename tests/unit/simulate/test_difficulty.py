@@ -1,5 +1,10 @@
 """The difficulty card is fixed, and the usual plant is not moved by it."""
 
+import json
+from hashlib import sha256
+
+import pytest
+
 from mmindustry.simulate.cases import draw_case
 from mmindustry.simulate.difficulty import hard
 from mmindustry.simulate.evidence import measure, power_db, twin_draws
@@ -8,8 +13,21 @@ from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.simulate.situation import Twin
 
 
-def test_the_hard_card_is_the_one_that_results_were_made_with() -> None:
-    assert hard().hash == "eb58e99abfee3d52d6cd948277efa8b250be4804b23ab2ca83ae2efce95dd463"
+def test_the_hard_card_is_the_one_that_results_were_made_with(pytestconfig: pytest.Config) -> None:
+    folder = pytestconfig.rootpath / "deploy" / "handbook" / "results"
+    figures = [json.loads(path.read_text())["figures"] for path in folder.glob("bench-*.json")]
+
+    made_with = {found["card_hash"] for found in figures}
+
+    assert made_with == {hard().hash}
+
+
+def test_the_hard_card_was_not_moved_after_it_was_committed() -> None:
+    card = {name: value for name, value in hard().document().items() if name != "simulator"}
+
+    told = sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
+
+    assert told == "e79e26cfdbab09dd82468b797e187607fba0469ae9d608aedd9e0248b1829891"
 
 
 def test_look_alikes_stand_at_25_to_30_percent() -> None:
