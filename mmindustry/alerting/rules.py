@@ -56,9 +56,11 @@ class Rules:
         self._assets: dict[str, AssetMemory] = {}
 
     def restore(self, claim: Claim) -> None:
-        """Begin from the claim's alarm states; the assets of its sensors are registered."""
+        """Begin from the claim's alarm states and its registered assets."""
         for state in claim.alarms:
             self._assets[state.asset] = AssetMemory.from_state(state)
+        for asset in claim.registered:
+            self._memory(asset).registered = True
         self.register(claim.sensors)
 
     def register(self, sensors: Iterable[Sensor]) -> None:

@@ -127,7 +127,8 @@ class Unsealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What the record knows of a partition at the moment it is taken over."""
+    """What the record knows of a partition at the moment it is taken over; `registered`: paths of
+    its registered assets, whatever is known of their sensors."""
 
     partition: int
     epoch: int
@@ -136,6 +137,7 @@ class Claim:
     alarms: tuple[AlarmState, ...] = ()
     unsealed: tuple[Unsealed, ...] = ()
     sensors: tuple[Sensor, ...] = ()
+    registered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

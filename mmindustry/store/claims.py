@@ -19,7 +19,7 @@ from mmindustry.domain import (
 )
 from mmindustry.store import facts
 from mmindustry.store.database import Database
-from mmindustry.store.tables import alarm_states, asset_state, late, sensors, windows
+from mmindustry.store.tables import alarm_states, asset_state, assets, late, sensors, windows
 
 Fields = Mapping[Any, Any]
 _Event = tuple[str, str, str, str, datetime]
@@ -31,6 +31,7 @@ class _Found:
     alarms: list[AlarmState] = field(default_factory=list)
     unsealed: list[Unsealed] = field(default_factory=list)
     sensors: list[Sensor] = field(default_factory=list)
+    registered: list[str] = field(default_factory=list)
 
 
 def read_claims(
@@ -58,6 +59,9 @@ def read_claims(
         found[unsealed.partition].unsealed.append(unsealed)
     for sensor in read_sensors(connection):
         found[home(sensor.asset)].sensors.append(sensor)
+    known = select(assets.c.asset).where(assets.c.registered).order_by(assets.c.asset)
+    for path in connection.scalars(known):
+        found[home(path)].registered.append(path)
     return [_claim(row, found[row["partition"]]) for row in progress]
 
 
@@ -83,6 +87,7 @@ def _claim(progress: Fields, found: _Found) -> Claim:
         alarms=tuple(found.alarms),
         unsealed=tuple(found.unsealed),
         sensors=tuple(found.sensors),
+        registered=tuple(found.registered),
     )
 
 

@@ -64,6 +64,7 @@ class FakeRecorder:
             ),
             unsealed=tuple(self._unsealed(partition)),
             sensors=tuple(self.database.sensors),
+            registered=tuple(sorted(self.database.registered)),
         )
 
     def _unsealed(self, partition: int) -> Iterable[Unsealed]:

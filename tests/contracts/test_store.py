@@ -239,6 +239,14 @@ class TestRows:
         (asset,) = list_assets(database)
         assert (before, asset.partition, asset.registered) == (None, 0, True)
 
+    def test_a_claim_names_the_registered_assets_of_its_partition(self, database: Database) -> None:
+        register_assets(database, {ASSET: AssetCard()}, now=BEGINNING)
+        worker = sql_recorder(database, RecordPolicy(), partitions=2)
+
+        found = {claim.partition: claim.registered for claim in worker.claim([0, 1])}
+
+        assert sorted(found.values()) == [(), (ASSET,)]
+
     def test_a_claim_brings_the_sensors_of_its_partition(self, database: Database) -> None:
         sensor = Sensor(
             source="cam-1",
