@@ -53,8 +53,10 @@ def compare_pictures(
         news = [frame for frame in frames if known is None or frame.time > known.time]
         if not news:
             continue
-        newest[source] = LastPicture(news[-1].time, _digest(news[-1]))
-        if known is not None and {_digest(frame) for frame in news} == {known.digest}:
+        digest = _digest(news[-1])
+        newest[source] = LastPicture(news[-1].time, digest)
+        is_old = known is not None and digest == known.digest
+        if is_old and all(_payload(frame) == _payload(news[-1]) for frame in news):
             frozen.append(source)
     return tuple(sorted(frozen)), newest
 
@@ -65,6 +67,9 @@ def _known(time: AssetTime) -> dict[str, LastPicture]:
     }
 
 
+def _payload(frame: Event) -> bytes:
+    return frame.content.payload if isinstance(frame.content, Frame) else b""
+
+
 def _digest(frame: Event) -> str:
-    payload = frame.content.payload if isinstance(frame.content, Frame) else b""
-    return blake2b(payload, digest_size=16).hexdigest()
+    return blake2b(_payload(frame), digest_size=16).hexdigest()
