@@ -17,7 +17,7 @@ from mmindustry.features.spectra import mel_edges_hz
 from mmindustry.fusion import occlusion
 from mmindustry.fusion.engine import Engine
 from mmindustry.fusion.explain import shapley
-from mmindustry.fusion.heatmap_runtime import HeatmapRuntime
+from mmindustry.fusion.heatmap_runtime import STRIDE, HeatmapRuntime
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.occlusion import BANDS, GRID, Variant, run_variants
 from mmindustry.fusion.runtime import Arrays, Raw
@@ -28,9 +28,6 @@ Run = Callable[[Arrays], Raw]
 
 OFF = 0.4
 """Probability from which a fault without a threshold of its own is worth an explanation."""
-
-HEAT_CELL = 4
-"""Pixels of a heat map's cell, each way: the highest of them is told."""
 
 _BATCH = 32
 _WORDY = 2
@@ -227,12 +224,15 @@ class Explanation:
         }
 
     def _learned_map(self, region: int, heatmap: HeatmapRuntime) -> dict[str, object]:
-        """Return how likely each part of the product is a defect, by the decoder masks taught."""
+        """Return how likely each part of the product is a defect, by the decoder masks taught.
+
+        Of each `STRIDE` x `STRIDE` pixels the highest is told.
+        """
         whole = self.values([()])
         heat = heatmap.heat(np.asarray(self.arrays["image_regions"][None, region], np.float32))[0]
         self.runs += 1
-        grid = len(heat) // HEAT_CELL
-        highest = heat.reshape(grid, HEAT_CELL, grid, HEAT_CELL).max(axis=(1, 3))
+        grid = len(heat) // STRIDE
+        highest = heat.reshape(grid, STRIDE, grid, STRIDE).max(axis=(1, 3))
         chances = 1.0 / (1.0 + np.exp(-highest.astype(np.float64).ravel()))
         return {
             "target": {"kind": self.target.kind, "name": self.target.name},

@@ -2,12 +2,13 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from mmindustry.fusion.ensemble import Ensemble
 from mmindustry.fusion.network import Network, Positional
@@ -36,21 +37,51 @@ def export_onnx(network: Network | Ensemble) -> bytes:
     and `OUTPUTS`.
     """
     arrays = tuple(blank_arrays(network.spec, 2).values())
+    positional = Positional(network).train(network.training)
+    shapes = (free_batch(arrays),)  # all of them are one argument: *arrays
+    return exported(positional, arrays, inputs=network.spec.inputs, outputs=OUTPUTS, shapes=shapes)
+
+
+def free_batch(arrays: Sequence[torch.Tensor]) -> tuple[dict[int, torch.export.Dim], ...]:
+    """Return the exporter's word for it that the first axis of each array is free."""
     batch = torch.export.Dim("batch", min=1, max=1024)
-    was_training = network.training
-    network.eval()
+    return tuple({0: batch} for _ in arrays)
+
+
+def exported(
+    module: nn.Module,
+    arrays: Sequence[torch.Tensor],
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shapes: tuple[Any, ...],
+) -> bytes:
+    """Return a module in evaluation mode as an ONNX model whose inputs have a free batch axis.
+
+    Args:
+        module: Takes as many tensors as there are `inputs`; left in the mode it was in.
+        arrays: One of each, of two items.
+        inputs: Their names.
+        outputs: Names of what it returns.
+        shapes: `free_batch` of the arrays, nested as the module takes them.
+
+    Raises:
+        RuntimeError: The exporter gave nothing, or fixed the batch axis.
+    """
+    was_training = module.training
+    module.eval()
     with quiet_exporter():
         program = torch.onnx.export(
-            Positional(network),
-            arrays,
+            module,
+            tuple(arrays),
             dynamo=True,
             opset_version=OPSET,
-            input_names=list(network.spec.inputs),
-            output_names=list(OUTPUTS),
-            dynamic_shapes=(tuple({0: batch} for _ in arrays),),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
             verbose=False,
         )
-    network.train(was_training)
+    module.train(was_training)
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
     fixed = [

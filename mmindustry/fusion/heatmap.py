@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from mmindustry.fusion.export import OPSET, bare, quiet_exporter
-from mmindustry.fusion.heatmap_runtime import LOGITS, PICTURES
+from mmindustry.fusion.export import exported, free_batch
+from mmindustry.fusion.heatmap_runtime import LOGITS, PICTURES, STRIDE
 
 WIDTHS = (12, 24, 48)
-STRIDE = 4
-"""Sides of a picture must be multiples of this."""
 _RARE_LOGIT = -4.0
 _LEAST_SPREAD = 0.02
 
@@ -88,25 +86,9 @@ def export_heatmap(network: HeatmapNetwork, side: int) -> bytes:
     """
     if side < STRIDE or side % STRIDE:
         raise ValueError(f"side is {side}; it must be a multiple of {STRIDE}")
-    was_training = network.training
-    network.eval()
-    with quiet_exporter():
-        program = torch.onnx.export(
-            network,
-            (torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0)),),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[PICTURES],
-            output_names=[LOGITS],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=1024)},),
-            verbose=False,
-        )
-    network.train(was_training)
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned nothing")
-    if not program.model_proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
-        raise RuntimeError("the exported batch axis is fixed")
-    return bare(program.model_proto)
+    pictures = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    shapes = free_batch([pictures])
+    return exported(network, [pictures], inputs=[PICTURES], outputs=[LOGITS], shapes=shapes)
 
 
 def _block(given: int, made: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:

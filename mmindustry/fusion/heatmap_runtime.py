@@ -1,13 +1,16 @@
 """Heat maps on CPU by ONNX Runtime: one thread, no torch."""
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 
 from mmindustry.errors import BundleError
+from mmindustry.fusion.onnx_runtime import open_session
 
 PICTURES, LOGITS = "pictures", "logits"
 """Names of the model's input and output."""
+
+STRIDE = 4
+"""Sides of a picture are multiples of this: pixels of the network's coarsest cell, each way."""
 
 Pictures = NDArray[np.uint8]
 Heat = NDArray[np.float32]
@@ -18,14 +21,7 @@ class HeatmapRuntime:
     """An exported heat map network; `side`: of the square pictures it reads, in pixels."""
 
     def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(model)
         found = [entry.name for entry in self._session.get_inputs()]
         if found != [PICTURES]:
             raise BundleError(f"the heat map model reads {found}; it must read {PICTURES!r} alone")

@@ -9,23 +9,26 @@ from mmindustry.fusion.runtime import Arrays, Raw, Runtime
 from mmindustry.fusion.spec import ARRAYS, OUTPUTS
 
 
-class OnnxRuntime(Runtime):
-    """The exported network in an ONNX Runtime session.
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
+    """Return a model ready to run on CPU.
 
     One thread a process, since one worker runs per core; idle threads that spin cost the other
     workers their core (performance.md 0.2).
     """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class OnnxRuntime(Runtime):
+    """The exported network in an ONNX Runtime session."""
 
     def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         self.name = "onnx"
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(model)
         found = {entry.name for entry in self._session.get_inputs()}
         if unknown := sorted(found.difference(ARRAYS)):
             raise BundleError(f"model.onnx asks for unknown arrays {unknown}")

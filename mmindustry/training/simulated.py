@@ -19,7 +19,7 @@ from mmindustry.fusion.calibration import posterior
 from mmindustry.fusion.encoders.adopt import pinned, vocabulary_of
 from mmindustry.fusion.export import export_onnx
 from mmindustry.fusion.fusions import CLASSICS, FUSIONS
-from mmindustry.fusion.heatmap import STRIDE
+from mmindustry.fusion.heatmap_runtime import STRIDE
 from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.presets import Design

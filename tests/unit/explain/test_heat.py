@@ -17,9 +17,9 @@ from mmindustry.fusion.bundle import (  # noqa: E402 - as above
     write_bundle,
 )
 from mmindustry.fusion.engine import Engine  # noqa: E402 - as above
-from mmindustry.fusion.explainer import HEAT_CELL, Target, explanation_of  # noqa: E402 - as above
+from mmindustry.fusion.explainer import Target, explanation_of  # noqa: E402 - as above
 from mmindustry.fusion.heatmap import HeatmapNetwork, export_heatmap  # noqa: E402 - as above
-from mmindustry.fusion.heatmap_runtime import HeatmapRuntime  # noqa: E402 - as above
+from mmindustry.fusion.heatmap_runtime import STRIDE, HeatmapRuntime  # noqa: E402 - as above
 from mmindustry.fusion.predictor import open_heatmap  # noqa: E402 - as above
 from tests.noise import noise_contents, noise_manifest  # noqa: E402 - as above
 from tests.unit.explain.material import Case, cases, engine  # noqa: E402 - as above
@@ -52,9 +52,9 @@ def test_a_product_is_explained_by_what_the_decoder_says_of_its_close_up() -> No
     assert isinstance(drawn, dict)
     heat = heatmap.heat(item.arrays["image_regions"][None, region])[0]
     chances = 1 / (1 + np.exp(-heat.astype(np.float64)))
-    cells = SIDE // HEAT_CELL
+    cells = SIDE // STRIDE
     assert drawn["grid"] == [cells, cells]
-    corner = chances[:HEAT_CELL, -HEAT_CELL:].max()  # the first row's last cell
+    corner = chances[:STRIDE, -STRIDE:].max()  # the first row's last cell
     assert drawn["defect"][cells - 1] == pytest.approx(corner, abs=6e-4)
     assert max(drawn["defect"]) == pytest.approx(chances.max(), abs=6e-4)
     assert told["runs"] == 2  # the network once, the decoder once
