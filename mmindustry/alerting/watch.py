@@ -56,6 +56,16 @@ def first_phase(limits: Mapping[str, float]) -> Phase:
     return Phase.SHADOW if levels_of(limits) else Phase.LEARNING
 
 
+def phase_of(limits: Mapping[str, float], watch: "Watch | None") -> Phase:
+    """Return where the watch by a profile stands; None: no window met the profile yet."""
+    return first_phase(limits) if watch is None else watch.phase
+
+
+def lacks_hours(limits: Mapping[str, float], normal_hours: float) -> bool:
+    """Return whether more normal hours would let the budget be kept: else it is too unsteady."""
+    return limits.get(HOURS_NEEDED, 0.0) > normal_hours
+
+
 def told_why(phase: str, limits: Mapping[str, float], normal_hours: float) -> str:
     """Return why the watch is no further, for a person; empty where it is armed."""
     if phase == Phase.ARMED:
@@ -63,7 +73,7 @@ def told_why(phase: str, limits: Mapping[str, float], normal_hours: float) -> st
     if phase == Phase.SHADOW:
         return "would-be alarms are counted against the budget before any is raised"
     budget, needed = limits.get(BUDGET, 0.0), limits.get(HOURS_NEEDED, 0.0)
-    if needed > normal_hours:
+    if lacks_hours(limits, normal_hours):
         return (
             f"a budget of {budget:g} false alarms a machine-week can't be kept: "
             f"{normal_hours:.1f} normal hours are too few, about {needed:.0f} are needed"

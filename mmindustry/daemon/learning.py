@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mmindustry.alerting.watch import HOURS_NEEDED, Watch, first_phase, told_why
+from mmindustry.alerting.watch import HOURS_NEEDED, Watch, phase_of, told_why
 from mmindustry.clock import Clock
 from mmindustry.config.settings import Settings
 from mmindustry.daemon.life import PARENT
@@ -95,7 +95,7 @@ def summary(profile: Profile) -> dict[str, object]:
 
 def standing(profile: Profile, watch: Watch | None) -> dict[str, object]:
     """Return where the watch by this profile stands, as plain JSON, and why it is no further."""
-    phase = first_phase(profile.limits) if watch is None else watch.phase
+    phase = phase_of(profile.limits, watch)
     told: dict[str, object] = {
         "state": phase.value,
         "why": told_why(phase, profile.limits, profile.normal_hours),
