@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mmindustry.fusion.calibration import (
     PATTERNS,
@@ -127,7 +128,7 @@ def judge(arena: Arena, trained: Trained, held: Rows, *, seed: int) -> dict[str,
                 strict=True,
             )
         ),
-        "inside": _inside(arena, trained),
+        "inside": score_on(arena, trained, arena.inside),
         "ece": _ece(arena, trained, held, said=said),
     }
     return {**figures, "synergy": synergy(arena, trained, seed=seed)}
@@ -163,12 +164,17 @@ def _shuffled(said: Said, anchor: int, seed: int) -> Any:
     return said.mixed(image, audio, text)
 
 
-def _inside(arena: Arena, trained: Trained) -> float:
-    """Return macro-F1 on later episodes of machines that were learned from."""
-    said = listen(trained.network, arena.data, arena.inside)
-    truth = arena.data.targets().fault[arena.inside]
-    chosen = posterior(said.evidence(), trained.prior).argmax(axis=1)
-    return macro_f1(chosen, truth, len(arena.data.spec.faults))
+def choices(arena: Arena, trained: Trained, rows: Rows) -> NDArray[np.int64]:
+    """Return the class a network takes each window for, (windows,)."""
+    evidence = listen(trained.network, arena.data, rows).evidence()
+    chosen: NDArray[np.int64] = posterior(evidence, trained.prior).argmax(axis=1)
+    return chosen
+
+
+def score_on(arena: Arena, trained: Trained, rows: Rows) -> float:
+    """Return the macro-F1 of a network on windows."""
+    truth = arena.data.targets().fault[rows]
+    return macro_f1(choices(arena, trained, rows), truth, len(arena.data.spec.faults))
 
 
 def _ece(arena: Arena, trained: Trained, held: Rows, *, said: Said) -> dict[str, float]:

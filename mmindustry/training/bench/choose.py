@@ -8,13 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from mmindustry.fusion.calibration import posterior
 from mmindustry.training.bench.arena import Arena, Rows, Tell
-from mmindustry.training.bench.cell import CellKey, fit_rows
-from mmindustry.training.bench.hearing import listen
+from mmindustry.training.bench.cell import CellKey, fit_rows, score_on
 from mmindustry.training.folds import nested_folds, simplest
 from mmindustry.training.results import write_result
-from mmindustry.training.scores import macro_f1
 
 CANDIDATES = ("late", "concat", "gmu", "self_attention")
 """Simplest first."""
@@ -36,9 +33,7 @@ def choose_default(
             return float(json.loads(path.read_text("utf-8"))["macro_f1"])
         key = CellKey(fusion=name, windows=windows, seed=_SEED)
         trained = fit_rows(arena, key, rows[learn], lambda _: None)
-        evidence = listen(trained.network, data, rows[tried]).evidence()
-        chosen = posterior(evidence, trained.prior).argmax(axis=1)
-        found = macro_f1(chosen, data.targets().fault[rows[tried]], len(data.spec.faults))
+        found = score_on(arena, trained, rows[tried])
         write_result(path, {"macro_f1": found, "card": arena.card.hash})
         tell(f"fold of {name}: {found:.3f} on {len(tried)} windows")
         return found

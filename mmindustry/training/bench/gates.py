@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.fusion.calibration import posterior
 from mmindustry.simulate.cases import VISITS_PER_EPISODE
 from mmindustry.simulate.faults import CLASSES
 from mmindustry.training.bench.arena import Arena, Rows, Tell, machine_orders
-from mmindustry.training.bench.cell import MODALITIES, CellKey, cell_policy, fit_rows, validate_rows
-from mmindustry.training.bench.hearing import listen
+from mmindustry.training.bench.cell import (
+    MODALITIES,
+    CellKey,
+    cell_policy,
+    choices,
+    fit_rows,
+    score_on,
+    validate_rows,
+)
 from mmindustry.training.bench.oracle import oracle_choices
 from mmindustry.training.bench.trivial import trivial_features
 from mmindustry.training.loop import train
@@ -133,12 +139,7 @@ def _known_and_unseen(arena: Arena, learn: Rows, known: Rows, tell: Tell) -> tup
     """Return macro-F1 on later windows of machines that were learned, and on unseen machines."""
     key = CellKey(fusion="late", windows=len(learn), seed=1)
     trained = fit_rows(arena, key, learn, tell)
-    scores = []
-    for rows in (known, arena.unseen):
-        evidence = listen(trained.network, arena.data, rows).evidence()
-        chosen = posterior(evidence, trained.prior).argmax(axis=1)
-        scores.append(macro_f1(chosen, arena.data.targets().fault[rows], len(CLASSES)))
-    return scores[0], scores[1]
+    return score_on(arena, trained, known), score_on(arena, trained, arena.unseen)
 
 
 def leak_gate(arena: Arena) -> Gate:
@@ -177,8 +178,7 @@ def _permuted(arena: Arena, windows: int, tell: Tell) -> tuple[float, float]:
     learn, held = validate_rows(arena, rows, 1)
     policy = replace(cell_policy(CellKey(fusion="late", windows=windows, seed=1)), epochs=4)
     trained = train(false, rows=learn, validate=held, policy=policy, tell=tell)
-    evidence = listen(trained.network, data, arena.unseen).evidence()
-    chosen = posterior(evidence, trained.prior).argmax(axis=1)
+    chosen = choices(arena, trained, arena.unseen)
     truth = data.targets().fault[arena.unseen]
     chance = chance_f1(chosen, truth, len(CLASSES), seed=3)
     return macro_f1(chosen, truth, len(CLASSES)), chance
