@@ -94,6 +94,16 @@ def registries() -> st.SearchStrategy[list[Known]]:
 
 
 def policies() -> st.SearchStrategy[WindowPolicy]:
+    return plain_policies(
+        stray_after_seconds=st.sampled_from([3600.0, 8.0]),
+        most_strays=st.sampled_from([64, 1]),
+        budget_bytes=st.sampled_from([100_000, 1024]),
+        close_limit=st.sampled_from([64, 1]),
+    )
+
+
+def plain_policies(**more: st.SearchStrategy[float]) -> st.SearchStrategy[WindowPolicy]:
+    """Return small window policies, hopping ones among them; `more`: other fields to draw."""
     return st.builds(
         WindowPolicy,
         name=st.just("law"),
@@ -102,8 +112,5 @@ def policies() -> st.SearchStrategy[WindowPolicy]:
         grace_seconds=st.just(1.0),
         max_wait_seconds=st.just(3.0),
         quiet_after_seconds=st.just(8.0),
-        stray_after_seconds=st.sampled_from([3600.0, 8.0]),
-        most_strays=st.sampled_from([64, 1]),
-        budget_bytes=st.sampled_from([100_000, 1024]),
-        close_limit=st.sampled_from([64, 1]),
+        **more,
     )

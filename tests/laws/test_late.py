@@ -11,7 +11,7 @@ from mmindustry.domain import Event, Prediction, WindowKey
 from mmindustry.testing import make_event
 from mmindustry.testing.database import WindowRow
 from mmindustry.windowing.policy import WindowPolicy
-from tests.laws.script import Known
+from tests.laws.script import Known, plain_policies
 from tests.laws.world import ASSETS, KINDS, World
 
 SOURCES = ("cam", "cam-2", "mic")
@@ -52,18 +52,6 @@ def sent() -> st.SearchStrategy[list[Sent]]:
     return st.lists(one, min_size=3, max_size=30, unique_by=lambda item: (item.source, item.at))
 
 
-def policies() -> st.SearchStrategy[WindowPolicy]:
-    return st.builds(
-        WindowPolicy,
-        name=st.just("law"),
-        length_seconds=st.just(4.0),
-        hop_seconds=st.sampled_from([4.0, 4.0, 2.0]),
-        grace_seconds=st.just(1.0),
-        max_wait_seconds=st.just(3.0),
-        quiet_after_seconds=st.just(8.0),
-    )
-
-
 def told(policy: WindowPolicy, *batches: Iterable[Sent]) -> World:
     """Send batches one after the other, each read at once, closed and revised as far as it goes.
 
@@ -88,7 +76,7 @@ def findings(world: World, key: WindowKey) -> tuple[tuple[str, str], ...]:
     return said.findings
 
 
-@given(policies(), sent())
+@given(plain_policies(), sent())
 def test_a_revision_finds_what_the_window_would_have_had_all_come_in_time(
     policy: WindowPolicy, items: list[Sent]
 ) -> None:
