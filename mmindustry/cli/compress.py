@@ -14,6 +14,7 @@ from mmindustry.cli.exits import Exit
 from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import keep, said, typed
 from mmindustry.errors import MissingExtra
+from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS
 
 if TYPE_CHECKING:
     from mmindustry.fusion.bundle import Bundle
@@ -46,8 +47,8 @@ def compress(
     to: _To,
     out: _Out,
     data_set: _DataSet = None,
-    windows: _Windows = 8_000,
-    machines: _Machines = 160,
+    windows: _Windows = PLANT_WINDOWS,
+    machines: _Machines = PLANT_MACHINES,
     seed: _Seed = 7,
     train_windows: _TrainWindows = 4_000,
     epochs: _Epochs = 6,

@@ -13,9 +13,11 @@ import typer
 
 from mmindustry.cli.outcome import keep
 from mmindustry.errors import InputError, MissingExtra
+from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, epochs_for
 
-_QUICK = {"windows": 600, "machines": 15, "train": 300, "epochs": 4}
-_FULL = {"windows": 8_000, "machines": 160, "train": 600, "epochs": 12}
+_QUICK = {"windows": 600, "machines": 15, "train": 300}
+_FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES, "train": 1_000}
+_QUICK_EPOCHS = 4
 _LEAST_TRAIN = 32
 
 
@@ -25,7 +27,9 @@ def missing(
     train_windows: Annotated[
         int | None, typer.Option(help="Windows each of the eight networks learns from.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over them.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over them; as `train` takes for so many.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of machines, windows, split and weights.")] = 7,
     work: Annotated[
         Path | None,
@@ -57,7 +61,8 @@ def missing(
         "work": kept,
     }
     try:
-        found = _compare(plan, learned, epochs or sizes["epochs"])
+        usual = _QUICK_EPOCHS if quick else epochs_for(learned)
+        found = _compare(plan, learned, epochs or usual)
     finally:
         if work is None:
             shutil.rmtree(kept, ignore_errors=True)

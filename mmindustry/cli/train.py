@@ -14,12 +14,14 @@ import typer
 
 from mmindustry.cli.options import AsJson
 from mmindustry.errors import InputError, Interrupted, MissingExtra
+from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS
+from mmindustry.training.repeatable import pin_kernels
 
 if TYPE_CHECKING:
     from mmindustry.training.simulated import Report
 
 _QUICK = {"windows": 480, "machines": 12}
-_FULL = {"windows": 8_000, "machines": 160}
+_FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES}
 _QUICK_EPOCHS = 4
 _TRAINED_SHARE = 0.68
 
@@ -119,6 +121,7 @@ def train(
 
     mmindustry train --simulated --preset cnn-lstm-selfattention --out classic
     """
+    pin_kernels(os.environ)  # before torch computes anything
     from mmindustry.cli.training import design_of, policy_of, settings_text, training_of
 
     if list_settings:

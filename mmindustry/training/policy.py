@@ -15,6 +15,12 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 _ENCODERS = ("image", "audio", "text")
 
+PLANT_WINDOWS = 8_000
+"""Labelled windows of the simulated plant that a bundle is made from, unless told otherwise."""
+PLANT_MACHINES = 320
+"""Machines they come from. A window more of a machine says less than one of another machine: of
+calibration and figures, which are made on machines held out, no less than of training."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentPolicy:

@@ -35,7 +35,7 @@ from mmindustry.training.ensembles import Chosen, choose
 from mmindustry.training.examples import make_shards, orders
 from mmindustry.training.heatmap_lane import LaneRun, evaluate_lane
 from mmindustry.training.loop import Attend, batches, fit
-from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, TrainingPolicy
 from mmindustry.training.scores import macro_f1
 from mmindustry.training.serving import Measured, Serving, measure
 from mmindustry.training.split import Split, split_by_group
@@ -52,9 +52,9 @@ _FULL_SCALE = MappingProxyType({"speed_rpm": 3000.0, "suction_bar": 3.0})
 class SimulatedRun:
     """What to make: how much, from which seed, where to."""
 
-    windows: int = 8_000
+    windows: int = PLANT_WINDOWS
     """Labelled windows in all."""
-    machines: int = 160
+    machines: int = PLANT_MACHINES
     """Machines they come from; a fifth is kept for the figures."""
     seed: int = 7
     """Of machines, windows, split and training."""
@@ -107,9 +107,8 @@ class Report:
 def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None) -> Report | None:
     """Make a bundle from the simulated plant alone and return its figures on unseen machines.
 
-    The same run gives the same bundle on the same machine; another instruction set moves the
-    figures by a hundredth at most. In a team all train, the first one writes and the others
-    return None.
+    The same run gives the same bundle wherever the instructions are the same (`pin_kernels`). In a
+    team all train, the first one writes and the others return None.
 
     Raises:
         InputError: `run.out` exists, or what stands in the checkpoint is another run's.

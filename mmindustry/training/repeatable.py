@@ -1,0 +1,21 @@
+"""Sums taken in one order on every x86-64 processor with AVX2, so that a run can be made again."""
+
+from collections.abc import Mapping, MutableMapping
+from types import MappingProxyType
+
+KERNELS: Mapping[str, str] = MappingProxyType(
+    {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
+)
+"""What tells torch, oneDNN and MKL which instructions to use; without it each takes the widest
+that a processor has, sums in another order, and another network comes of the same run."""
+
+
+def pin_kernels(environment: MutableMapping[str, str]) -> dict[str, str]:
+    """Pin the instructions that are not pinned yet and return all of them.
+
+    It counts where torch has computed nothing yet. A step takes about half as long again.
+
+    >>> pin_kernels({"MKL_CBWR": "AVX2"})["MKL_CBWR"]
+    'AVX2'
+    """
+    return {name: environment.setdefault(name, usual) for name, usual in KERNELS.items()}
