@@ -1,6 +1,7 @@
 """`mmindustry handbook ...`: the reference pages, generated from what they describe."""
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,11 +115,19 @@ def commands_page() -> str:
     for entry in COMMANDS:
         command = load(entry)
         lines += ["", f"## mmindustry {entry.name}", "", entry.help]
-        for name, verb in getattr(command, "commands", {}).items():
+        for name, verb in _verbs(command):
             lines += ["", f"### mmindustry {entry.name} {name}", *_told(verb)]
         if not hasattr(command, "commands"):
             lines += _told(command)
     return "\n".join(lines) + "\n"
+
+
+def _verbs(command: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (words, command) of everything below a command, groups before what they hold."""
+    for name, verb in getattr(command, "commands", {}).items():
+        yield name, verb
+        for more, inner in _verbs(verb):
+            yield f"{name} {more}", inner
 
 
 def _told(command: Any) -> list[str]:

@@ -42,7 +42,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("run", "mmindustry.cli.run:run", "Run everything as one process tree."),
     Entry("schemas", "mmindustry.cli.schemas:app", "Write the contract with the plant."),
     Entry("simulate", "mmindustry.cli.simulate:simulate", "Play a simulated plant."),
-    Entry("task", "mmindustry.cli.task:app", "Tell text, sound or pictures by themselves."),
+    Entry("task", "mmindustry.cli.task:app", "Tell text, sound or pictures apart, find defects."),
     Entry("topics", "mmindustry.cli.topics:app", "Make, list and read the topics."),
     Entry("train", "mmindustry.cli.train:train", "Train a bundle, print what it is worth."),
     Entry("version", "mmindustry.cli.version:version", "Say what runs here."),

@@ -16,7 +16,8 @@ from mmindustry.fusion.patch_encoders import Levels, Plane, joined
 
 _PROJECTED = 64
 _POOL = 12_000
-_SCORED_SHARE = 0.005
+SCORED_SHARE = 0.005
+"""Share of a picture's cells that it is scored by where nothing else is said."""
 _SMOOTH_CELLS = 1.0
 _BLOCK = 2_048
 
@@ -107,9 +108,9 @@ def core_set(rows: Plane, count: int, random: np.random.Generator) -> NDArray[np
     return chosen
 
 
-def picture_score(heat: Plane) -> float:
-    """Return how strange a whole picture is: the mean of its strangest 0.5 % of cells."""
-    count = max(1, round(_SCORED_SHARE * heat.size))
+def picture_score(heat: Plane, share: float = SCORED_SHARE) -> float:
+    """Return how strange a whole picture is: the mean of this share of its strangest cells."""
+    count = max(1, round(share * heat.size))
     return float(np.partition(heat.ravel(), -count)[-count:].mean())
 
 

@@ -28,3 +28,28 @@ def read_picture(path: Path) -> Picture:
     if picture is None:
         raise InputError(f"{path}: no picture that can be decoded")
     return np.asarray(picture, np.uint8)
+
+
+def heat_over(picture: Picture, heat: NDArray[np.float32]) -> Picture:
+    """Return a picture with heat laid over it.
+
+    Args:
+        picture: BGR, (rows, columns, 3).
+        heat: Of the same rows and columns; 0 is dark, 1 and more the brightest.
+    """
+    tone = np.clip(heat * 255, 0, 255).astype(np.uint8)
+    over = cv2.applyColorMap(tone, cv2.COLORMAP_INFERNO)
+    return np.asarray(cv2.addWeighted(picture, 0.55, over, 0.45, 0), np.uint8)
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a picture as PNG, whatever its path's ending.
+
+    Raises:
+        InputError: It can't be written.
+    """
+    _, content = cv2.imencode(".png", picture)
+    try:
+        path.write_bytes(content.tobytes())
+    except OSError as error:
+        raise InputError(f"{path}: can't be written: {error}") from error

@@ -14,7 +14,7 @@ from mmindustry.errors import InputError
 from mmindustry.fusion.patch_encoders import Levels, PatchEncoder, Pixels, Plane, patch_encoder
 from mmindustry.fusion.patches import grow_bank, heat_picture, picture_score
 from mmindustry.training.folds import grouped_folds
-from mmindustry.training.pictures import read_picture
+from mmindustry.training.pictures import heat_over, read_picture
 from mmindustry.training.pixels import aupimo
 from mmindustry.training.real.looks import Looks, best_way, look_at
 from mmindustry.training.real.products import Product, find_products, read_mask
@@ -183,10 +183,8 @@ def _write_maps(folder: Path, product: Product, heats: Sequence[Plane], masks: M
     folder.mkdir(parents=True, exist_ok=True)
     top = max(float(np.percentile(heat, 99.9)) for heat in heats)
     for path, heat, mask in zip(product.pictures, heats, masks, strict=True):
-        tone = np.clip(heat * (255 / max(top, 1e-9)), 0, 255).astype(np.uint8)
         size = (heat.shape[0], heat.shape[1])
-        over = cv2.applyColorMap(tone, cv2.COLORMAP_INFERNO)
-        laid = cv2.addWeighted(brought(path, size), 0.55, over, 0.45, 0)
+        laid = heat_over(brought(path, size), heat / max(top, 1e-9))
         around, _ = cv2.findContours(
             mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
         )

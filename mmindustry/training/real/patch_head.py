@@ -1,6 +1,6 @@
 """A small head on frozen feature maps: which cells show damage. Learned from drawn masks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from mmindustry.fusion.patch_encoders import STRIDES, Levels, Plane
+from mmindustry.fusion.weights import Arrays, arrays_of, fill
 
 HIDDEN = 64
 EPOCHS = 6
@@ -63,6 +64,22 @@ class PatchHead:
     def __init__(self, net: nn.Module, centre: Plane, scale: Plane) -> None:
         self._net, self._centre, self._scale = net, centre, scale
 
+    def arrays(self) -> Arrays:
+        """Return all it knows, for a file."""
+        return {"centre": self._centre, "scale": self._scale, **arrays_of(self._net)}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Plane]) -> "PatchHead":
+        """Return what `arrays` told.
+
+        Raises:
+            BundleError: They are no head's.
+        """
+        net = _layers(len(arrays["centre"]))
+        own = ("centre", "scale")
+        fill(net, {name: array for name, array in arrays.items() if name not in own})
+        return cls(net.eval(), arrays["centre"], arrays["scale"])
+
     def heat(self, levels: Levels) -> Plane:
         """Return the logit of damage of every cell, shape (rows, columns) of the finest level."""
         rows, columns = levels[0].shape[:2]
@@ -90,9 +107,7 @@ def fit_head(parts: list[Rows], *, seed: int = 7) -> PatchHead:
     centre = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     scale = features.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-3)
     torch.manual_seed(seed)
-    net = nn.Sequential(
-        nn.Linear(features.shape[1], HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(HIDDEN, 1)
-    )
+    net = _layers(features.shape[1])
 
     def loss_of(chosen: Cells) -> torch.Tensor:
         seen = torch.from_numpy((features[chosen].astype(np.float32) - centre) / scale)
@@ -102,6 +117,10 @@ def fit_head(parts: list[Rows], *, seed: int = 7) -> PatchHead:
 
     _descend(net, loss_of, len(features), np.random.default_rng(seed))
     return PatchHead(net.eval(), centre, scale)
+
+
+def _layers(width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(width, HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(HIDDEN, 1))
 
 
 def _descend(

@@ -1,8 +1,9 @@
 """Pictures of products and masks of their defects, found in a folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,37 +51,87 @@ def find_products(folder: Path) -> list[Product]:
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return where the defect is at (height, width): opaque pixels, or light ones without alpha.
+    """Return where the defect is at (height, width).
 
     Raises:
         InputError: It can't be decoded, or nothing is drawn on it.
     """
-    drawn = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if drawn is None:
-        raise InputError(f"{path}: no mask that can be decoded")
-    plane = drawn if drawn.ndim == 2 else drawn[..., :3].max(axis=2)  # noqa: PLR2004 - grey
-    if drawn.ndim == 3 and drawn.shape[2] == _CHANNELS_WITH_ALPHA:  # noqa: PLR2004 - colour
-        plane = drawn[..., 3]
-    solid = np.ascontiguousarray(plane > _DRAWN).astype(np.uint8)
-    mask = np.asarray(cv2.resize(solid, size[::-1], interpolation=cv2.INTER_NEAREST)) > 0
+    mask = mask_at(path, size)
     if not mask.any():
         raise InputError(f"{path}: an empty mask; a picture without a defect has none")
     return mask
 
 
+def mask_at(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+    """Return what is drawn on a mask at (height, width) or at its own size, maybe nothing.
+
+    Opaque pixels where some are not; else light ones; else, on a mask whose every pixel is dark,
+    those that are not black (class numbers).
+
+    Raises:
+        InputError: It can't be decoded.
+    """
+    drawn = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if drawn is None:
+        raise InputError(f"{path}: no mask that can be decoded")
+    plane = _plane(np.asarray(drawn))
+    numbered = path.suffix.lower() == ".png" and plane.max() <= _DRAWN
+    solid = np.ascontiguousarray(plane > (0 if numbered else _DRAWN)).astype(np.uint8)
+    if size is None:
+        return solid > 0
+    return np.asarray(cv2.resize(solid, size[::-1], interpolation=cv2.INTER_NEAREST)) > 0
+
+
+def is_mask_folder(folder: Path) -> bool:
+    """Return whether a folder holds masks, by its name."""
+    return folder.name.lower() in _MASK_FOLDERS
+
+
+def masks_in(place: Path, pictures: Sequence[Path]) -> dict[Path, Path]:
+    """Return picture -> its mask, for all masks below a folder.
+
+    A mask is named as its picture (`_mask` may follow); where several pictures have that name, it
+    lies in a folder named as its picture's.
+
+    Raises:
+        InputError: A mask has no picture, or more than one.
+    """
+    named: dict[str, list[Path]] = {}
+    for path in pictures:
+        named.setdefault(path.stem, []).append(path)
+    found: dict[Path, Path] = {}
+    for mask in _pictures(place):
+        fitting = named.get(_plain(mask), [])
+        if len(fitting) > 1:
+            fitting = [path for path in fitting if path.parent.name == mask.parent.name]
+        if len(fitting) != 1:
+            many = f"{len(fitting)} pictures" if fitting else "no picture"
+            raise InputError(
+                f"{place}: {many} for the mask {mask.stem}; one is needed, named as the mask, and "
+                "where names come again in a folder named as the mask's"
+            )
+        found[fitting[0]] = mask
+    return found
+
+
+def _plane(drawn: NDArray[Any]) -> NDArray[Any]:
+    if drawn.ndim == 2:  # noqa: PLR2004 - grey
+        return drawn
+    if drawn.shape[2] == _CHANNELS_WITH_ALPHA and drawn[..., 3].min() <= _DRAWN:
+        return np.asarray(drawn[..., 3])
+    return np.asarray(drawn[..., :3].max(axis=2))
+
+
 def _products(folder: Path) -> Iterator[Product]:
     for place in sorted(path for path in folder.rglob("*") if path.is_dir()):
-        if place.name.lower() not in _MASK_FOLDERS:
+        if not is_mask_folder(place):
             continue
-        masks = {_plain(path): path for path in _pictures(place)}
         pictures = [p for p in _pictures(place.parent) if place not in p.parents]
-        if not masks or not pictures:
-            continue
-        if lost := sorted(set(masks) - {path.stem for path in pictures}):
-            raise InputError(f"{place}: no picture for the mask {lost[0]} ({len(lost)} such)")
-        yield Product(
-            place.parent.name, tuple(pictures), tuple(masks.get(path.stem) for path in pictures)
-        )
+        masks = masks_in(place, pictures) if pictures else {}
+        if masks:
+            yield Product(
+                place.parent.name, tuple(pictures), tuple(masks.get(path) for path in pictures)
+            )
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from mmindustry.training.tasks.sound import SoundTask
 from mmindustry.training.tasks.text import TextTask
 
 Task = TextTask | SoundTask | PictureTask
-_KINDS: dict[str, type[TextTask] | type[SoundTask] | type[PictureTask]] = {
+CLASSIFIERS: dict[str, type[TextTask] | type[SoundTask] | type[PictureTask]] = {
     "text_task": TextTask,
     "sound_task": SoundTask,
     "picture_task": PictureTask,
@@ -73,7 +73,7 @@ def open_task(path: Path) -> Task:
         InputError: The file can't be read or holds no task.
         MissingExtra: It needs an extra that is not installed.
     """
-    return _KINDS[kind_of(path, known=tuple(_KINDS))].load(path)
+    return CLASSIFIERS[kind_of(path, known=tuple(CLASSIFIERS))].load(path)
 
 
 def tell_one(task: Task, told: str) -> dict[str, float]:

@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 
 from mmindustry.cli.exits import Exit, exit_of
 from mmindustry.cli.main import new_app
+from mmindustry.training.pictures import read_picture
+from tests.unit.training.defects.plates import lay_out, write_plate
 
 RATE = 16_000
 
@@ -88,6 +90,34 @@ def test_lines_are_learned_from_a_table_and_told_apart(tmp_path: Path) -> None:
     assert [one["class"] for one in found] == ["leak", "noise"]
 
 
+def test_defects_are_learned_from_masks_and_drawn_on_others(tmp_path: Path) -> None:
+    lay_out(tmp_path / "data")
+    write_plate(tmp_path / "new.png", 999, (70, 40))
+    write_plate(tmp_path / "other" / "new.png", 998)
+    task, maps, result = tmp_path / "task.json", tmp_path / "maps", tmp_path / "result.json"
+    both = (str(tmp_path / "new.png"), str(tmp_path / "other" / "new.png"))
+
+    learned = call(
+        *("learn", "defects", str(tmp_path / "data"), "--longest", "128"),
+        *("--out", str(task), "--json", str(result)),
+    )
+    found = told(call("tell", str(task), *both, "--maps", str(maps), "--json"))
+    plain = call("tell", str(task), *both)
+
+    assert learned.exit_code == 0, learned.output
+    assert "taught_by: masks" in learned.stdout
+    assert "image_auroc: 1.0000 (95 %" in learned.stdout
+    assert "hit_recall_chance:" in learned.stdout
+    assert json.loads(result.read_text())["figures"]["pictures"] == 14
+    assert [one["defective"] for one in found] == [True, False]
+    assert {path.name for path in maps.iterdir()} == {
+        *("new.heat.png", "new.mask.png", "new-2.heat.png", "new-2.mask.png")
+    }
+    assert read_picture(Path(str(found[0]["mask"])))[45, 77, 0] == 255
+    assert plain.stdout.splitlines()[0].split("\t")[1] == "defective"
+    assert plain.stdout.splitlines()[-1].split("\t")[1] == "normal"
+
+
 def test_bad_input_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "other.json").write_text("[]")
@@ -116,6 +146,8 @@ def _refused(*words: str) -> str:
     return str(answer.exception)
 
 
-@pytest.mark.parametrize("word", ["learn", "tell"])
-def test_each_verb_has_an_example(word: str) -> None:
-    assert f"mmindustry task {word}" in call(word, "--help").stdout
+@pytest.mark.parametrize(
+    "words", [("learn",), ("learn", "text"), ("learn", "sound"), ("learn", "defects"), ("tell",)]
+)
+def test_each_verb_has_an_example(words: tuple[str, ...]) -> None:
+    assert f"mmindustry task {' '.join(words)}" in call(*words, "--help").stdout

@@ -1,0 +1,1 @@
+"""Defects on pictures of one's own: found, outlined, and tried on groups left out."""

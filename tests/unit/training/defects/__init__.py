@@ -1,0 +1,1 @@
+"""Defects found on pictures of one's own."""

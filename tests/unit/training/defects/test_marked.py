@@ -1,0 +1,176 @@
+"""What is drawn on pictures: found beside them, however it was drawn."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmindustry.errors import InputError
+from mmindustry.training.defects.marked import Marked, find_marked
+from mmindustry.training.real.products import find_products
+from tests.unit.training.defects.plates import (
+    HEIGHT,
+    SCRATCHES,
+    WIDTH,
+    lay_out,
+    mask_of_scratch,
+    write_plate,
+)
+
+CORNERS = [[30, 40], [44, 40], [44, 50], [30, 50]]
+
+
+def mask(found: Marked, name: str) -> np.ndarray:
+    number = [path.stem for path in found.pictures].index(name)
+    mark = found.marks[number]
+    assert mark is not None
+    return mark.mask(WIDTH, HEIGHT)
+
+
+def test_masks_are_found_in_their_folder_and_beside_their_picture(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    write_plate(tmp_path / "late.png", 55, (10, 10))
+    cv2.imwrite(str(tmp_path / "late_mask.png"), mask_of_scratch((10, 10)))
+
+    found = find_marked(tmp_path)
+
+    assert len(found.pictures) == 8 + 6 + 1
+    assert {path.stem[0] for path, bad in zip(found.pictures, found.defective, strict=True) if bad}
+    np.testing.assert_array_equal(mask(found, "s1"), mask_of_scratch(SCRATCHES[1]) > 0)
+    assert mask(found, "late")[15, 15]
+    assert found.defective.sum() == 7
+
+
+def test_a_black_mask_is_a_normal_picture_and_class_numbers_are_defects(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    cv2.imwrite(str(tmp_path / "masks" / "n0.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    cv2.imwrite(str(tmp_path / "masks" / "s0.png"), mask_of_scratch(SCRATCHES[0]) // 255 * 2)
+
+    found = find_marked(tmp_path)
+
+    assert found.defective.sum() == 6
+    assert mask(found, "s0").sum() == 140
+
+
+@pytest.mark.parametrize("kind", ["labelme", "coco", "coco_box"])
+def test_outlines_are_read_from_what_tools_write(tmp_path: Path, kind: str) -> None:
+    for number, scratch in enumerate(((30, 40), None, (30, 40))):
+        write_plate(tmp_path / "pictures" / f"p{number}.png", number, scratch)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    if kind == "labelme":
+        shapes = [{"label": "scratch", "points": CORNERS, "shape_type": "polygon"}]
+        for name, outlines in (("p0", shapes), ("p1", []), ("p2", shapes)):
+            told = {"shapes": outlines, "imageWidth": WIDTH, "imageHeight": HEIGHT}
+            (labels / f"{name}.json").write_text(json.dumps(told))
+    else:
+        outline = {"segmentation": [np.ravel(CORNERS).tolist()]} if kind == "coco" else {}
+        document = {
+            "images": [
+                {"id": 7 + n, "file_name": f"p{n}.png", "width": WIDTH, "height": HEIGHT}
+                for n in range(3)
+            ],
+            "annotations": [
+                {"id": n, "image_id": 7 + n, "bbox": [30, 40, 14, 10], **outline} for n in (0, 2)
+            ],
+        }
+        (labels / "instances.json").write_text(json.dumps(document))
+
+    found = find_marked(tmp_path / "pictures", labels=labels)
+
+    assert found.defective.tolist() == [True, False, True]
+    inside = mask(found, "p0")
+    assert inside[45, 37]
+    assert not inside[60, 37]
+    assert inside.sum() == pytest.approx(140, abs=30)
+
+
+def test_where_nothing_is_drawn_a_folder_tells_what_is_normal(tmp_path: Path) -> None:
+    lay_out(tmp_path, masks=False)
+
+    both, alone = find_marked(tmp_path), find_marked(tmp_path / "good")
+
+    assert both.defective.sum() == 6
+    assert not both.drawn.any()
+    assert not alone.defective.any()
+
+
+def test_masks_of_names_that_come_again_belong_to_the_folder_of_their_name(tmp_path: Path) -> None:
+    for place in ("train/good", "test/good", "test/cut"):
+        write_plate(tmp_path / place / "000.png", 3, (10, 10) if "cut" in place else None)
+    (tmp_path / "ground_truth" / "cut").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "ground_truth" / "cut" / "000_mask.png"), mask_of_scratch((10, 10)))
+
+    found, product = find_marked(tmp_path), find_products(tmp_path)[0]
+
+    wrong = [path for path, bad in zip(found.pictures, found.defective, strict=True) if bad]
+    assert wrong == [tmp_path / "test" / "cut" / "000.png"]
+    assert product.truth.sum() == 1
+
+
+def test_pictures_are_grouped_by_sequence_machine_or_look(tmp_path: Path) -> None:
+    for place in ("100_045", "200_090"):
+        for day in range(3):
+            name = f"01_21010{day + 1}080000_{place}_crop_1.png"
+            write_plate(tmp_path / "drives" / name, day, (30, 40) if day else None)
+            if day:
+                drawn = tmp_path / "drives" / "masks" / name
+                drawn.parent.mkdir(exist_ok=True)
+                cv2.imwrite(str(drawn), mask_of_scratch((30, 40)))
+    for machine in ("m1", "m2"):
+        for number, scratch in enumerate(((30, 40), None)):
+            write_plate(tmp_path / "by" / machine / f"{machine}{number}.png", number, scratch)
+        (tmp_path / "by" / "masks").mkdir(exist_ok=True)
+        drawn = tmp_path / "by" / "masks" / f"{machine}0.png"
+        cv2.imwrite(str(drawn), mask_of_scratch((30, 40)))
+    lay_out(tmp_path / "classes")
+
+    assert find_marked(tmp_path / "drives").grouped_by == "sequence"
+    assert set(find_marked(tmp_path / "drives").groups) == {"100_045", "200_090"}
+    assert set(find_marked(tmp_path / "by").groups) == {"m1", "m2"}
+    assert find_marked(tmp_path / "classes").grouped_by in {"look", "picture"}
+    assert find_marked(tmp_path / "classes", grouped_by="folder").grouped_by == "folder"
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ("{oops", "can't be read as JSON"),
+        ('{"shapes": 3}', "not a labelme file"),
+        ('{"images": [{"id": 1}], "annotations": []}', "not a COCO file"),
+        (
+            (
+                '{"images": [{"id": 1, "file_name": "n0.png", "width": 9, "height": 9}],'
+                ' "annotations": [{"image_id": 1, "segmentation": {"counts": [3]}}]}'
+            ),
+            "run-length coded",
+        ),
+        (
+            (
+                '{"images": [{"id": 1, "file_name": "lost.png", "width": 9, "height": 9}],'
+                ' "annotations": []}'
+            ),
+            "no picture.* named lost.png",
+        ),
+    ],
+)
+def test_a_label_that_can_not_be_used_is_named(tmp_path: Path, document: str, says: str) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "good" / "n0.json").write_text(document)
+
+    with pytest.raises(InputError, match=says):
+        find_marked(tmp_path)
+
+
+def test_a_folder_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        find_marked(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no picture there"):
+        find_marked(tmp_path)
+    lay_out(tmp_path)
+    with pytest.raises(InputError, match="sequence, folder, look, picture"):
+        find_marked(tmp_path, grouped_by="camera")
+    with pytest.raises(InputError, match="not every picture's name"):
+        find_marked(tmp_path, grouped_by="sequence")
