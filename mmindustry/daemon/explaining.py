@@ -80,7 +80,7 @@ def explain(settings: Settings, database: Database, name: str, methods: Sequence
     if set(methods) & {"shapley", "occlusion"}:
         document["why"] = explanation.document(brief="occlusion" not in methods)
     if set(methods) & set(_BY_GRADIENT):
-        told, maps = _by_gradient(mind.bundle, judge, explanation, methods)
+        told, maps = by_gradient(mind.bundle, explanation, methods)
         document |= told
     document["nearest_confirmed"] = Finder(database, mind).confirmed(window)
     return Told(document, maps, _frame(item))
@@ -162,17 +162,24 @@ def _document(window: WindowDetail, said: Prediction, target: Target) -> dict[st
     }
 
 
-def _by_gradient(
-    bundle: Bundle, judge: Judge, explanation: Explanation, methods: Sequence[str]
+def by_gradient(
+    bundle: Bundle, explanation: Explanation, methods: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    """Return what a bundle's gradients say of a window, and the maps of it. Needs torch.
+
+    Args:
+        bundle: One network's, or several as one.
+        explanation: Of the window.
+        methods: Of `METHODS`; those without gradients are passed.
+    """
+    from mmindustry.fusion.ensemble import make_network
     from mmindustry.fusion.gradients import grad_cam, integrated_gradients, objective_of
-    from mmindustry.fusion.network import Network
     from mmindustry.fusion.weights import fill
 
     spec, item = bundle.manifest.spec, explanation.item
-    network = Network(spec, [1.0] * len(spec.faults)).eval()
+    network = make_network(spec, [1.0] * len(spec.faults)).eval()
     fill(network, unpack(bundle.weights, "weights.safetensors"))
-    objective = objective_of(network, judge, explanation.target)
+    objective = objective_of(network, explanation.judge, explanation.target)
     told: dict[str, Any] = {}
     maps: dict[str, NDArray[np.float32]] = {}
     if "gradcam" in methods and item.present["image"]:

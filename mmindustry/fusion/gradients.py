@@ -1,6 +1,7 @@
 """Where the network looks, by its gradients: Grad-CAM and integrated gradients. Needs torch."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmindustry.errors import BundleError
+from mmindustry.fusion.ensemble import Ensemble
 from mmindustry.fusion.explainer import Target
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.network import Answer, Network
@@ -29,7 +31,7 @@ class Integrated(NamedTuple):
     gap: float
 
 
-def objective_of(network: Network, judge: Judge, target: Target) -> Objective:
+def objective_of(network: Network | Ensemble, judge: Judge, target: Target) -> Objective:
     """Return what gives the log odds of a target in each window of a batch, (batch,)."""
     prior = torch.log(torch.from_numpy(judge.prior.astype(np.float32)))
     manifest = judge.manifest
@@ -56,25 +58,26 @@ def tensors_of(arrays: Arrays) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.array(array)[None]) for name, array in arrays.items()}
 
 
-def grad_cam(network: Network, arrays: Arrays, objective: Objective) -> NDArray[np.float32]:
+def grad_cam(
+    network: Network | Ensemble, arrays: Arrays, objective: Objective
+) -> NDArray[np.float32]:
     """Return where each frame speaks for the target, (frames, rows, columns) in 0..1.
 
     ReLU of the last feature maps of the frames, each weighed by its mean gradient (Selvaraju et
-    al., ICCV 2017); divided by the greatest value over all frames.
+    al., ICCV 2017); divided by the greatest value over all frames. Of several networks as one,
+    the maps of all: the mean over members, before the ReLU.
 
     Raises:
-        BundleError: The image encoder has no maps of the frames that keep places apart.
+        BundleError: An image encoder has no maps of the frames that keep places apart.
     """
+    members = list(network.members) if isinstance(network, Ensemble) else [network]
     frames = arrays["image_frames"].shape[0]
-    maps: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: object, output: object) -> None:
-        if not isinstance(output, Tensor) or output.dim() != _MAP or not output.requires_grad:
-            return
-        if output.shape[0] == frames and min(output.shape[2:]) >= _SMALLEST:
-            maps.append(output)
-
-    hooks = [module.register_forward_hook(keep) for module in network.image.modules()]
+    maps: list[list[Tensor]] = [[] for _ in members]
+    hooks = [
+        module.register_forward_hook(partial(_keep, kept, frames))
+        for member, kept in zip(members, maps, strict=True)
+        for module in member.get_submodule("image").modules()
+    ]
     try:
         tensors = tensors_of(arrays)
         tensors["image_frames"].requires_grad_()
@@ -82,13 +85,27 @@ def grad_cam(network: Network, arrays: Arrays, objective: Objective) -> NDArray[
     finally:
         for hook in hooks:
             hook.remove()
-    if not maps:
+    if not all(maps):
         raise BundleError("grad-cam: this bundle's image encoder has no feature maps of its frames")
-    (slope,) = torch.autograd.grad(value, maps[-1])
-    weight = slope.mean(dim=(2, 3), keepdim=True)  # (frames, channels, 1, 1)
-    heat = torch.relu((weight * maps[-1]).sum(dim=1)).detach().numpy()  # (frames, rows, columns)
+    last = [kept[-1] for kept in maps]
+    slopes = torch.autograd.grad(value, last)
+    weighed = [
+        (slope.mean(dim=(2, 3), keepdim=True) * one).sum(dim=1)  # (frames, rows, columns)
+        for slope, one in zip(slopes, last, strict=True)
+    ]
+    heat = torch.relu(torch.stack(weighed).mean(dim=0)).detach().numpy()
     found: NDArray[np.float32] = (heat / max(float(heat.max()), 1e-12)).astype(np.float32)
     return found
+
+
+def _keep(
+    maps: list[Tensor], frames: int, _module: nn.Module, _inputs: object, output: object
+) -> None:
+    """Take a module's output where it is maps of all frames that keep places apart."""
+    if not isinstance(output, Tensor) or output.dim() != _MAP or not output.requires_grad:
+        return
+    if output.shape[0] == frames and min(output.shape[2:]) >= _SMALLEST:
+        maps.append(output)
 
 
 def integrated_gradients(
