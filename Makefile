@@ -75,5 +75,5 @@ $(STAMPS)/base: $(STAMPS)/uv pyproject.toml $(CONSTRAINTS)
 
 $(STAMPS)/all: $(STAMPS)/uv pyproject.toml $(CONSTRAINTS) Makefile
 	@echo "installing mmindustry with all extras into $(VENV) (several GB with torch)"
-	@$(INSTALL) -e '.[torch,weights,tune,objects,dev]'
+	@$(INSTALL) -e '.[torch,weights,tune,objects,search,dev]'
 	@touch $@

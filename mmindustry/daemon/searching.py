@@ -18,10 +18,10 @@ from mmindustry.fusion.bundle import Bundle, bundle_folder, read_bundle, read_ma
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.similar import (
     Space,
-    across,
     column,
     likeness,
     nearest,
+    nearest_across,
     unpack_embeddings,
 )
 from mmindustry.fusion.spec import NetworkSpec
@@ -96,8 +96,8 @@ class Finder:
             )
         rows = self._rows(Scope(asset))
         query = self._placed_text(text)
-        scores = across(query, self._placed(rows), modality)
-        return [told(rows[at], float(scores[at])) for at in nearest(scores, k)]
+        found = nearest_across(query, self._placed(rows), modality, k)
+        return [told(rows[at], score) for at, score in found]
 
     def by_window(
         self, window_id: str, *, asset: str = "", modality: str = "", k: int = 5
@@ -128,10 +128,10 @@ class Finder:
     ) -> list[dict[str, Any]]:
         placed = self._placed([own, *rows])
         if modality:
-            at = column(modality)
-            scores = across(placed[0, at], placed[1:], modality)
-        else:
-            scores = likeness(placed[0], placed[1:])
+            query = placed[0, column(modality)]
+            found = nearest_across(query, placed[1:], modality, k)
+            return [told(rows[place], score) for place, score in found]
+        scores = likeness(placed[0], placed[1:])
         return [told(rows[place], float(scores[place])) for place in nearest(scores, k)]
 
     def _rows(self, scope: Scope) -> list[EmbeddedRow]:

@@ -1,4 +1,4 @@
-"""Windows that are alike, by exact search over embeddings (numpy; faiss where it is asked for)."""
+"""Windows that are alike, by exact search over embeddings (numpy; faiss where it is installed)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.errors import InputError, MissingExtra
+from mmindustry.errors import InputError
 from mmindustry.features.spec import MODALITIES
 from mmindustry.fusion.spec import NetworkSpec
 
@@ -116,20 +116,40 @@ def nearest(scores: Array, k: int) -> list[int]:
     return [int(at) for at in order if scores[at] > -1.0]
 
 
-def nearest_by_faiss(query: Array, points: Array, k: int) -> list[int]:
-    """Return the same as an exact search over rows (windows, width), through faiss.
+def nearest_across(
+    query: Array, bank: Array, modality: str, k: int, *, faiss: bool | None = None
+) -> list[tuple[int, float]]:
+    """Return (place, cosine) of the `k` windows whose modality is nearest to a placed vector.
 
-    Raises:
-        MissingExtra: faiss is not installed.
+    Both ways are exact and find the same; faiss (extra `search`) keeps only `k` as it goes.
+
+    Args:
+        query: (width,).
+        bank: (windows, modalities, width), placed.
+        modality: What is looked at; windows without it are not found.
+        k: How many at most.
+        faiss: Whether faiss searches; None: where it is installed.
     """
-    if find_spec("faiss") is None:
-        raise MissingExtra("faiss is not installed; install mmindustry with the extra 'search'")
-    import faiss  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - an extra
+    if faiss is None:
+        faiss = find_spec("faiss") is not None
+    if not faiss:
+        scores = across(query, bank, modality)
+        return [(at, float(scores[at])) for at in nearest(scores, k)]
+    points = bank[:, column(modality)]
+    there = np.flatnonzero(np.abs(points).sum(axis=1) > 0)
+    return [(int(there[at]), score) for at, score in _by_faiss(query, points[there], k)]
+
+
+def _by_faiss(query: Array, points: Array, k: int) -> list[tuple[int, float]]:
+    import faiss  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - an extra
 
     index = faiss.IndexFlatIP(points.shape[1])
     index.add(np.ascontiguousarray(points, np.float32))
-    _, found = index.search(np.ascontiguousarray(query[None], np.float32), min(k, len(points)))
-    return [int(at) for at in found[0] if at >= 0]
+    count = min(k, len(points))
+    if not count:
+        return []
+    cosines, found = index.search(np.ascontiguousarray(query[None], np.float32), count)
+    return [(int(at), float(cosine)) for at, cosine in zip(found[0], cosines[0], strict=True)]
 
 
 def recall_at(ranked: Sequence[Sequence[int]], relevant: Sequence[frozenset[int]], k: int) -> float:

@@ -1,13 +1,13 @@
 """Search over embeddings: exact, the same by faiss, across modalities only in a shared space."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 
-from mmindustry.errors import InputError, MissingExtra
+from mmindustry.errors import InputError
+from mmindustry.features.spec import MODALITIES
 from mmindustry.fusion.fusions.align import AlignmentFusion
 from mmindustry.fusion.fusions.shape import Heard
 from mmindustry.fusion.items import Items
@@ -18,7 +18,7 @@ from mmindustry.fusion.similar import (
     column,
     likeness,
     nearest,
-    nearest_by_faiss,
+    nearest_across,
     recall_at,
     unpack_embeddings,
 )
@@ -100,21 +100,29 @@ def test_a_search_in_one_modality_looks_at_that_alone() -> None:
         column("smell")
 
 
-@pytest.mark.skipif(find_spec("faiss") is None, reason="faiss is not installed")
-def test_faiss_finds_what_exact_search_finds() -> None:
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_faiss_finds_what_exact_search_finds(modality: str) -> None:
+    pytest.importorskip("faiss")
     points, quality = bank(200, 5)
-    placed = Space(None, None).place(points, np.maximum(quality, 0.1))
-    rows = placed[:, 1]
+    placed = Space(None, None).place(points, quality)
+    there = np.flatnonzero(quality[:, MODALITIES.index(modality)] > 0)
 
-    for at in range(0, 200, 20):
-        exact = nearest((rows @ rows[at]).astype(np.float32), 10)
-        assert nearest_by_faiss(rows[at], rows, 10) == exact
+    for at in there[:20]:
+        query = placed[at, MODALITIES.index(modality)]
+        exact = nearest_across(query, placed, modality, 10, faiss=False)
+        found = nearest_across(query, placed, modality, 10, faiss=True)
+        assert [place for place, _ in found] == [place for place, _ in exact]
+        assert exact[0][0] == at
+        np.testing.assert_allclose([c for _, c in found], [c for _, c in exact], atol=1e-5)
 
 
-@pytest.mark.skipif(find_spec("faiss") is not None, reason="faiss is installed")
-def test_without_faiss_it_is_said_what_to_install() -> None:
-    with pytest.raises(MissingExtra, match="search"):
-        nearest_by_faiss(np.ones(4, np.float32), np.ones((3, 4), np.float32), 2)
+@pytest.mark.parametrize("faiss", [False, True])
+def test_where_no_window_has_a_modality_none_is_found(*, faiss: bool) -> None:
+    if faiss:
+        pytest.importorskip("faiss")
+    nothing = np.zeros((3, len(MODALITIES), 4), np.float32)
+
+    assert nearest_across(np.ones(4, np.float32), nothing, "audio", 2, faiss=faiss) == []
 
 
 def test_recall_counts_queries_that_find_one_of_theirs() -> None:
