@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmindustry.cli.outcome import typed
+from mmindustry.cli.outcome import said, typed
 from mmindustry.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from mmindustry.training.dataset import DataSet
 
 _WINDOWS_A_MACHINE = 50
-_LEAST_MACHINES = 5
 
 
 def bundle(
@@ -74,18 +72,10 @@ def bundle(
 def _simulated(
     loaded: "Bundle", work: Path, *, windows: int, seed: int, workers: int
 ) -> tuple["DataSet", str]:
-    from mmindustry.training.dataset import DataSet
-    from mmindustry.training.examples import make_shards, orders
+    from mmindustry.training.report.found import Unmet, make_unmet
 
-    machines = max(_LEAST_MACHINES, windows // _WINDOWS_A_MACHINE)
-    spec = loaded.manifest.spec
-    wanted = orders(windows, spec.recipe, machines=machines, seed=seed)
-    folders = []
-    pieces = loaded.vocabulary
-    for folder in make_shards(work, spec, wanted, workers=workers, vocabulary=pieces):
-        folders.append(folder)
-        print(f"simulated {len(folders)} of {len(wanted)} machines", file=sys.stderr, flush=True)
-    return DataSet(spec, folders), f"simulated plant, seed {seed}"
+    wanted = Unmet(windows=windows, a_machine=_WINDOWS_A_MACHINE, seed=seed, workers=workers)
+    return make_unmet(loaded, wanted, work, said), f"simulated plant, seed {seed}"
 
 
 def _given(loaded: "Bundle", folder: Path) -> tuple["DataSet", str]:

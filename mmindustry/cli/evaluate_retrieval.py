@@ -1,7 +1,6 @@
 """`mmindustry evaluate retrieval`."""
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
@@ -9,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmindustry.cli.outcome import typed
+from mmindustry.cli.outcome import said, typed
 
 if TYPE_CHECKING:
     from mmindustry.fusion.bundle import Bundle
     from mmindustry.training.dataset import DataSet
 
 _WINDOWS_A_MACHINE = 25
-_LEAST_MACHINES = 5
 
 
 def retrieval(
@@ -63,22 +61,13 @@ def retrieval(
 def _data(
     loaded: "Bundle", given: Path | None, work: Path, *, wanted: tuple[int, int, int]
 ) -> "DataSet":
-    from mmindustry.training.dataset import DataSet
-    from mmindustry.training.examples import make_shards, orders
-    from mmindustry.training.report.found import find_data
+    from mmindustry.training.report.found import Unmet, find_data, make_unmet
 
-    spec = loaded.manifest.spec
     if given is not None:
-        return find_data(given, spec)
+        return find_data(given, loaded.manifest.spec)
     windows, seed, workers = wanted
-    machines = max(_LEAST_MACHINES, windows // _WINDOWS_A_MACHINE)
-    jobs = orders(windows, spec.recipe, machines=machines, seed=seed)
-    folders = []
-    pieces = loaded.vocabulary
-    for folder in make_shards(work, spec, jobs, workers=workers, vocabulary=pieces):
-        folders.append(folder)
-        print(f"simulated {len(folders)} of {len(jobs)} machines", file=sys.stderr, flush=True)
-    return DataSet(spec, folders)
+    unmet = Unmet(windows=windows, a_machine=_WINDOWS_A_MACHINE, seed=seed, workers=workers)
+    return make_unmet(loaded, unmet, work, said)
 
 
 def _measure(loaded: "Bundle", data: "DataSet") -> dict[str, Any]:
@@ -91,13 +80,13 @@ def _measure(loaded: "Bundle", data: "DataSet") -> dict[str, Any]:
     from mmindustry.training.retrieval import retrieval_figures
 
     spec = loaded.manifest.spec
-    runtime, said, quality = OnnxRuntime(loaded.model), [], []
+    runtime, answers, quality = OnnxRuntime(loaded.model), [], []
     for first in range(0, len(data), 64):
         arrays = data.batch(np.arange(first, min(first + 64, len(data))))
-        said.append(runtime.run(arrays))
+        answers.append(runtime.run(arrays))
         quality.append(arrays["quality"] * (arrays["present"] > 0))
     space = Space.of(spec, unpack(loaded.weights, "weights.safetensors"))
-    raw = Raw(*(np.concatenate(parts) for parts in zip(*said, strict=True)))
+    raw = Raw(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))
     truth = data.targets()
     found = retrieval_figures(raw, np.concatenate(quality), truth, faults=spec.faults, space=space)
     return {"bundle": loaded.id, "fusion": spec.fusion, "shared_space": space.shared, **found}

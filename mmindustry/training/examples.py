@@ -1,6 +1,6 @@
 """Labelled windows of the simulated plant -> features and labels, by the production code."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -19,10 +19,13 @@ from mmindustry.fusion.spec import HEALTHY, NetworkSpec
 from mmindustry.simulate.policy import SimulatePolicy
 from mmindustry.simulate.windows import LabelledWindow, labelled_windows
 from mmindustry.training.baseline import baseline_frame
-from mmindustry.training.dataset import Label, write_shard
+from mmindustry.training.dataset import DataSet, Label, write_shard
+
+Tell = Callable[[str], None]
 
 _BASELINE_SHARE = 0.7
 _BASELINE_WINDOWS = 12
+_TOLD_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +52,16 @@ def orders(windows: int, recipe: Recipe, *, machines: int, seed: int) -> list[Or
     ]
 
 
-def make_shards(
+def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and told
     folder: Path,
     spec: NetworkSpec,
     wanted: Sequence[Order],
     *,
     workers: int,
+    tell: Tell,
     vocabulary: Sequence[str] | None = None,
-) -> Iterator[Path]:
-    """Yield the folder of each order once it is made; one that stands already is kept.
+) -> DataSet:
+    """Return the data set of all orders; a machine that stands in the folder already is kept.
 
     `vocabulary`: word pieces, where the recipe asks for them; None = those of the spec's weights.
     """
@@ -66,10 +70,14 @@ def make_shards(
     jobs = [
         (folder / f"machine-{o.seed}-{o.visits}-{o.length_seconds:g}s{mark}", o) for o in wanted
     ]
+    made = []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         found = [pool.submit(make_shard, path, spec, order, pieces) for path, order in jobs]
         for future in found:
-            yield future.result()
+            made.append(future.result())
+            if len(made) % _TOLD_EVERY == 0 or len(made) == len(wanted):
+                tell(f"simulated {len(made)} of {len(wanted)} machines")
+    return DataSet(spec, made)
 
 
 def make_shard(

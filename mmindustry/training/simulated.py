@@ -32,7 +32,7 @@ from mmindustry.simulate.product import PRODUCT_CLASSES
 from mmindustry.training.card import bundle_card
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.ensembles import Chosen, choose
-from mmindustry.training.examples import make_shards, orders
+from mmindustry.training.examples import make_data, orders
 from mmindustry.training.heatmap_lane import LaneRun, evaluate_lane
 from mmindustry.training.loop import Attend, batches, fit
 from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, TrainingPolicy
@@ -133,7 +133,8 @@ def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None)
     run, chosen = _trained(run, data, split, attend)
     if attend.team.rank > 0:
         return None
-    return _written(run, data, split, chosen, attend=attend)
+    basis = Basis.make(spec.recipe, pieces)
+    return _written(run, (data, split, basis), chosen, attend=attend)
 
 
 def _trained(
@@ -154,9 +155,10 @@ def _trained(
 
 
 def _written(
-    run: SimulatedRun, data: DataSet, split: Split, chosen: Chosen, *, attend: Attend
+    run: SimulatedRun, of: tuple[DataSet, Split, Basis], chosen: Chosen, *, attend: Attend
 ) -> Report:
-    """Export and measure what was chosen, and write the bundle."""
+    """Export and measure what was chosen `of` these windows, and write the bundle."""
+    data, split, basis = of
     model = export_onnx(chosen.network)
     serving = Serving(run.healthy_prior, run.good_prior, run.seed)
     measured = measure(OnnxRuntime(model), data, split, prior=chosen.prior, serving=serving)
@@ -177,7 +179,7 @@ def _written(
     manifest = _manifest(run, replace(measured, spec=spec), data.data_hash())
     contents = {
         WEIGHTS: pack(arrays_of(chosen.network)),
-        ARRAYS: pack(Basis.make(spec.recipe, vocabulary_of(spec, attend.access)).to_arrays()),
+        ARRAYS: pack(basis.to_arrays()),
         MODEL: model,
         CARD: bundle_card(manifest).encode(),
         **heatmap,
@@ -218,13 +220,7 @@ def simulated_data(
     `vocabulary`: word pieces, where the recipe asks for them; None = those of the spec's weights.
     """
     wanted = orders(run.windows, spec.recipe, machines=run.machines, seed=run.seed)
-    folders = []
-    made = make_shards(run.work, spec, wanted, workers=run.workers, vocabulary=vocabulary)
-    for folder in made:
-        folders.append(folder)
-        if len(folders) % 10 == 0 or len(folders) == len(wanted):
-            tell(f"simulated {len(folders)} of {len(wanted)} machines")
-    return DataSet(spec, folders)
+    return make_data(run.work, spec, wanted, workers=run.workers, tell=tell, vocabulary=vocabulary)
 
 
 def permuted_labels(

@@ -1,13 +1,38 @@
-"""Labelled windows in a folder that somebody gives, whatever its parts are called."""
+"""Labelled windows to measure a bundle on: in a folder that somebody gives, or simulated."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmindustry.errors import InputError
+from mmindustry.fusion.bundle import Bundle
 from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.training.dataset import DataSet
+from mmindustry.training.examples import Tell, make_data, orders
 
 _LABELS = "labels.json"
 _DEPTHS = ("", "*/", "*/*/")
+_LEAST_MACHINES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmet:
+    """Windows of simulated machines that a bundle has not met: how many, of how many a machine,
+    from which seed (another than it was trained with), made by how many processes."""
+
+    windows: int
+    a_machine: int
+    seed: int
+    workers: int
+
+
+def make_unmet(loaded: Bundle, wanted: Unmet, folder: Path, tell: Tell) -> DataSet:
+    """Return these windows by the bundle's recipe, of five machines at least, kept in a folder."""
+    spec = loaded.manifest.spec
+    machines = max(_LEAST_MACHINES, wanted.windows // wanted.a_machine)
+    jobs = orders(wanted.windows, spec.recipe, machines=machines, seed=wanted.seed)
+    return make_data(
+        folder, spec, jobs, workers=wanted.workers, tell=tell, vocabulary=loaded.vocabulary
+    )
 
 
 def find_data(folder: Path, spec: NetworkSpec) -> DataSet:
