@@ -4,6 +4,7 @@
 `torch` and `weights`. `pixels` is the control: what no features at all can do.
 """
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -12,9 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.errors import InputError, MissingExtra
+from mmindustry.fusion.texture import (
+    COLOURED,
+    PITTED,
+    ROUGH,
+    Plane,
+    blurred,
+    coloured,
+    logged,
+    pitted,
+    roughness,
+    shrunk,
+)
 
 Picture = NDArray[np.uint8]
-Plane = NDArray[np.float32]
 Levels = tuple[Plane, ...]
 """Feature maps (rows, columns, channels), finest first."""
 
@@ -60,29 +72,35 @@ def patch_encoder(name: str) -> PatchEncoder:
 
 
 class Texture:
-    """Edges, spots and colour at six scales, two a level.
+    """Edges, spots, pits, roughness and colour at six scales, two a level.
 
     At each scale: the two eigenvalues of the structure tensor (Förstner and Gülch, 1987: an edge
-    has one, a corner two), bright and dark spots by difference of Gaussians (Lowe, 2004), colour,
-    and change of colour.
+    has one, a corner two), in lightness and in its logarithm; bright and dark spots by difference
+    of Gaussians (Lowe, 2004), by curvature and by hats; colour, and change of colour; how rough
+    the finest detail around is.
     """
 
     name = "builtin"
-    widths = (18, 18, 18)
+    widths = (2 * (COLOURED + PITTED + ROUGH),) * 3
     _SCALES = ((1.0, 2.0), (4.0, 8.0), (16.0, 32.0))
 
     def maps(self, picture: Picture) -> Levels:
-        """Return maps of 18 channels a level."""
-        lab = np.asarray(cv2.cvtColor(_plain(picture), cv2.COLOR_BGR2LAB), np.float32) / np.float32(
-            100
-        )
+        """Return maps of 38 channels a level."""
+        plain = _plain(picture)
+        lab = np.asarray(cv2.cvtColor(plain, cv2.COLOR_BGR2LAB), np.float32) / np.float32(100)
+        light = logged(np.asarray(cv2.cvtColor(plain, cv2.COLOR_BGR2GRAY), np.float32))
+        rough = roughness(light)
         levels = []
         for stride, scales in zip(STRIDES, self._SCALES, strict=True):
             shrink = stride // 4  # what a coarse scale sees is smooth: it is looked at coarsely
-            small = _shrunk(lab, (lab.shape[0] // shrink, lab.shape[1] // shrink))
-            planes = [plane for scale in scales for plane in _seen(small, scale / shrink)]
+            size = lab.shape[0] // shrink, lab.shape[1] // shrink
+            small, shade, grain = shrunk(lab, size), shrunk(light, size), _all_at(rough, size)
+            planes = []
+            for scale in (scale / shrink for scale in scales):
+                planes += [*coloured(small, scale), *pitted(shade, scale)]
+                planes += [blurred(plane, 2 * scale) for plane in grain]
             shape = picture.shape[0] // stride, picture.shape[1] // stride
-            levels.append(np.stack([_shrunk(plane, shape) for plane in planes], axis=-1))
+            levels.append(np.stack(_all_at(planes, shape), axis=-1))
         return tuple(levels)
 
 
@@ -96,7 +114,7 @@ class Pixels:
         """Return the picture itself at each stride."""
         plain = _plain(picture)
         rows, columns = picture.shape[:2]
-        return tuple(_shrunk(plain, (rows // stride, columns // stride)) for stride in STRIDES)
+        return tuple(shrunk(plain, (rows // stride, columns // stride)) for stride in STRIDES)
 
 
 def joined(levels: Levels, at: int) -> Plane:
@@ -108,24 +126,8 @@ def joined(levels: Levels, at: int) -> Plane:
     return np.concatenate([_resized(_local(m), (rows, columns)) for m in levels], axis=-1)
 
 
-def _seen(lab: Plane, scale: float) -> list[Plane]:
-    """Return the nine planes of one scale, at the size of `lab`."""
-    around = max(2.0 * scale, 2.0)
-    smooth, wide = _blurred(lab, scale), _blurred(lab, 1.6 * scale)
-    across = cv2.Scharr(smooth[..., 0], cv2.CV_32F, 1, 0) * np.float32(scale / 16.0)
-    down = cv2.Scharr(smooth[..., 0], cv2.CV_32F, 0, 1) * np.float32(scale / 16.0)
-    xx, yy = _blurred(across * across, around), _blurred(down * down, around)
-    xy = _blurred(across * down, around)
-    root = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
-    strong = np.sqrt(np.maximum((xx + yy + root) / 2, 0))
-    weak = np.sqrt(np.maximum((xx + yy - root) / 2, 0))
-    spots = smooth - wide
-    bright = _blurred(np.maximum(spots[..., 0], 0), around)
-    dark = _blurred(np.maximum(-spots[..., 0], 0), around)
-    tint = _blurred(np.abs(spots[..., 1:]), around)
-    colour = _blurred(lab, around)
-    planes = [strong, weak, bright, dark, *np.moveaxis(colour, -1, 0), *np.moveaxis(tint, -1, 0)]
-    return [np.ascontiguousarray(plane, np.float32) for plane in planes]
+def _all_at(planes: Sequence[Plane], shape: tuple[int, int]) -> list[Plane]:
+    return [shrunk(plane, shape) for plane in planes]
 
 
 def _plain(picture: Picture) -> Plane:
@@ -134,16 +136,6 @@ def _plain(picture: Picture) -> Plane:
 
 def _local(plane: Plane) -> Plane:
     return np.asarray(cv2.blur(plane, (3, 3)), np.float32)
-
-
-def _blurred(plane: Plane, scale: float) -> Plane:
-    return np.asarray(cv2.GaussianBlur(plane, (0, 0), scale), np.float32)
-
-
-def _shrunk(plane: Plane, shape: tuple[int, int]) -> Plane:
-    if plane.shape[:2] == shape:
-        return plane
-    return np.asarray(cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _resized(plane: Plane, shape: tuple[int, int]) -> Plane:

@@ -16,10 +16,12 @@ HIDDEN = 64
 EPOCHS = 6
 WEIGHT_DECAY = 1e-2
 NEGATIVES = 300
+HARD = 100
 COVERED = 0.25
 _BATCH = 1_024
 _RATE = 4e-3
 _SIDE = 5
+_LOOKED_EVERY = 2
 
 Cells = NDArray[np.int64]
 
@@ -47,6 +49,24 @@ def draw_rows(levels: Levels, share: Plane, random: np.random.Generator) -> Rows
     cells = np.concatenate([inside, outside])
     damaged = np.arange(len(cells)) < len(inside)
     return Rows(at_cells(levels, cells).astype(np.float16), damaged)
+
+
+def hard_rows(head: "PatchHead", levels: Levels, share: Plane) -> Rows:
+    """Return the `HARD` cells of a picture that a head wrongly takes most for damage.
+
+    Most sound cells teach nothing more; these are what a picture would be taken for damaged by
+    (Sung and Poggio, 1998). Every second row and column is looked at, and nothing close to damage.
+
+    Args:
+        head: Learned without them.
+        levels: Of the picture.
+        share: As for `draw_rows`.
+    """
+    cells = np.argwhere(~_close(share))
+    cells = cells[(cells % _LOOKED_EVERY == 0).all(axis=1)]
+    hardest = np.argsort(head.logits(levels, cells), kind="stable")[-HARD:]
+    features = at_cells(levels, cells[hardest]).astype(np.float16)
+    return Rows(features, np.zeros(len(features), np.bool_))
 
 
 def at_cells(levels: Levels, cells: Cells) -> Plane:
@@ -83,11 +103,16 @@ class PatchHead:
     def heat(self, levels: Levels) -> Plane:
         """Return the logit of damage of every cell, shape (rows, columns) of the finest level."""
         rows, columns = levels[0].shape[:2]
-        cells = np.indices((rows, columns)).reshape(2, -1).T
+        return self.logits(levels, np.indices((rows, columns)).reshape(2, -1).T).reshape(
+            rows, columns
+        )
+
+    def logits(self, levels: Levels, cells: Cells) -> Plane:
+        """Return the logit of damage of cells (n, 2) of the finest level, shape (n,)."""
         features = (at_cells(levels, cells) - self._centre) / self._scale
         with torch.inference_mode():
             logits: Plane = self._net(torch.from_numpy(features))[:, 0].numpy()
-        return logits.reshape(rows, columns)
+        return logits
 
 
 def fit_head(parts: list[Rows], *, seed: int = 7) -> PatchHead:
