@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.fusion.patch_encoders import Levels, Plane, joined
+from mmindustry.fusion.patch_encoders import Levels, joined
+from mmindustry.fusion.texture import Plane
 
 _PROJECTED = 64
 _POOL = 12_000

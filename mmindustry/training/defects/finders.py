@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.errors import MissingExtra
-from mmindustry.fusion.patch_encoders import STRIDES, Levels, Plane
+from mmindustry.fusion.patch_encoders import STRIDES, Levels
 from mmindustry.fusion.patches import SCORED_SHARE, PatchBank, grow_bank
+from mmindustry.fusion.texture import Plane
 from mmindustry.fusion.weights import Arrays
 from mmindustry.training.defects.marked import Marked
 from mmindustry.training.real.outlines import share_of

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
-from mmindustry.fusion.patch_encoders import STRIDES, Plane, patch_encoder
+from mmindustry.fusion.patch_encoders import STRIDES, patch_encoder
+from mmindustry.fusion.texture import Plane
 from mmindustry.training.pixels import Counts, average_precision_of, pixel_counts
 from mmindustry.training.real.looks import Looks, best_way, learned_elsewhere, look_at
 from mmindustry.training.real.patch_head import PatchHead, Rows, draw_rows, fit_head, hard_rows

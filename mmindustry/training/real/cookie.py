@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from mmindustry.errors import InputError
-from mmindustry.fusion.patch_encoders import Levels, PatchEncoder, Pixels, Plane, patch_encoder
+from mmindustry.fusion.patch_encoders import Levels, PatchEncoder, Pixels, patch_encoder
 from mmindustry.fusion.patches import grow_bank, heat_picture, picture_score
+from mmindustry.fusion.texture import Plane
 from mmindustry.training.folds import grouped_folds
 from mmindustry.training.pictures import heat_over, read_picture
 from mmindustry.training.pixels import aupimo

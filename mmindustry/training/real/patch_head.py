@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from mmindustry.fusion.patch_encoders import STRIDES, Levels, Plane
+from mmindustry.fusion.patch_encoders import STRIDES, Levels
+from mmindustry.fusion.texture import Plane
 from mmindustry.fusion.weights import Arrays, arrays_of, fill
 
 HIDDEN = 64

@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from mmindustry.fusion.patch_encoders import STRIDES, Levels, Plane
+from mmindustry.fusion.patch_encoders import STRIDES, Levels
+from mmindustry.fusion.texture import Plane
 from mmindustry.training.real.patch_head import HARD, draw_rows, fit_head, hard_rows
 
 SHAPE = (32, 48)
