@@ -17,9 +17,8 @@ _ENCODERS = ("image", "audio", "text")
 
 PLANT_WINDOWS = 8_000
 """Labelled windows of the simulated plant that a bundle is made from, unless told otherwise."""
-PLANT_MACHINES = 320
-"""Machines they come from. A window more of a machine says less than one of another machine: of
-calibration and figures, which are made on machines held out, no less than of training."""
+PLANT_MACHINES = 160
+"""Machines they come from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +102,9 @@ class TrainingPolicy:
     """Dropout in the heads, 0..1; none = as the network's spec says."""
     norm_epochs: int | None = None
     """Epochs after which batch norms keep their statistics; 0 = at once, none = never."""
-    smoothing: float = 0.05
-    """Label smoothing of the fault loss, 0..1."""
+    smoothing: float = 0.0
+    """Label smoothing of the fault loss, 0..1. It holds sure answers down, which a temperature can
+    only undo for all of them together: the middling ones then claim too much."""
     balance: str = "prior"
     """What is done about rare classes: `prior` (logit adjustment), `weights` (in the loss) or
     `sampler` (drawn as often as the others)."""
@@ -120,7 +120,7 @@ class TrainingPolicy:
     """Weight of the single-modality fault losses, at least 0."""
     hazard: float = 0.5
     """Weight of the survival loss, at least 0."""
-    product: float = 0.7
+    product: float = 2.0
     """Weight of the product loss, at least 0."""
     product_focus: float = 0.0
     """How much the product loss looks away from what it is sure of (gamma of the focal loss), at

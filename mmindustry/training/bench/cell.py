@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mmindustry.fusion.calibration import (
@@ -20,6 +19,7 @@ from mmindustry.training.bench.arena import Arena, Rows, Tell
 from mmindustry.training.bench.hearing import Said, additive, listen, patterns
 from mmindustry.training.loop import Trained, train
 from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.process import settle_process
 from mmindustry.training.results import result, write_result
 from mmindustry.training.scores import class_f1, macro_f1
 
@@ -51,7 +51,8 @@ class CellKey:
 
 
 def cell_policy(key: CellKey) -> TrainingPolicy:
-    """Return how a cell is trained: the same for every fusion, nothing tuned to one."""
+    """Return how a cell is trained: the same for every fusion, nothing tuned to one, and standing
+    still with the card whatever `train` takes by now."""
     few = key.windows <= FEW
     return TrainingPolicy(
         seed=key.seed,
@@ -59,6 +60,8 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
         epochs=20 if few else 8,
         patience=20 if few else 8,
         averaging=0.98 if few else 0.995,
+        smoothing=0.05,
+        product=0.7,
         device="cpu",
     )
 
@@ -86,7 +89,7 @@ def fit_rows(arena: Arena, key: CellKey, rows: Rows, tell: Tell) -> Trained:
     learn, held = validate_rows(arena, rows, key.seed)
     data = arena.data
     data.spec = replace(data.spec, fusion=key.fusion)
-    torch.set_num_threads(1)
+    settle_process()
     return train(data, rows=learn, validate=held, policy=cell_policy(key), tell=tell)
 
 

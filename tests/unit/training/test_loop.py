@@ -283,7 +283,7 @@ def test_learned_weights_of_losses_stay_in_range_and_have_a_rate_of_their_own(
 
     assert optimizer.param_groups[-1]["lr"] == 5.0
     assert start[0] == pytest.approx(0.0)
-    assert start[4] == pytest.approx(-np.log(0.7), abs=1e-5)
+    assert start[4] == pytest.approx(-np.log(policy.product), abs=1e-5)
     assert lesson.spread.abs().max() <= 3.0
     assert not torch.equal(lesson.spread.detach(), start)
 
