@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
 from mmindustry.training.pictures import SUFFIXES
-from mmindustry.training.real.cookie import alike
+from mmindustry.training.real.alike import alike
 from mmindustry.training.real.outlines import (
     Mark,
     Mask,

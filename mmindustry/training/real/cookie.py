@@ -8,28 +8,27 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from mmindustry.errors import InputError
-from mmindustry.fusion.patch_encoders import Levels, PatchEncoder, Pixels, patch_encoder
+from mmindustry.fusion.patch_encoders import PatchEncoder, Pixels, patch_encoder
 from mmindustry.fusion.patches import grow_bank, heat_picture, picture_score
 from mmindustry.fusion.texture import Plane
-from mmindustry.training.folds import grouped_folds
-from mmindustry.training.pictures import heat_over, read_picture
-from mmindustry.training.pixels import aupimo
+from mmindustry.training.folds import Fold, grouped_folds
+from mmindustry.training.pictures import heat_over
+from mmindustry.training.real.alike import alike
+from mmindustry.training.real.drawn import Drawn
 from mmindustry.training.real.looks import Looks, best_way, look_at
-from mmindustry.training.real.products import Product, find_products, read_mask
+from mmindustry.training.real.products import Product, find_products, some
 from mmindustry.training.real.rounds import interval
 from mmindustry.training.real.shelf import Tell, brought, common_size
-from mmindustry.training.scores import auroc, average_precision
+from mmindustry.training.scores import auroc
 
 Numbers = NDArray[np.float64]
-Masks = list[NDArray[np.bool_]]
+Truth = NDArray[np.bool_]
 
 FOLDS = 5
 LONGEST_SIDE = 448
-_SAME = 0.95
-_THUMBNAIL = (24, 32)
+_SEED = 7
 _LEAST = 4
 HOW_SET = (
     "fixed in the code, the same for every encoder and data set: size 448 px, all three map "
@@ -43,6 +42,17 @@ HOW_SET = (
 class _Judged:
     scores: Numbers
     heats: list[Plane]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dealt:
+    """Folds, the group of each picture that they keep together, how many looks differ, and
+    whether the groups are those looks."""
+
+    folds: list[Fold]
+    groups: NDArray[np.str_]
+    looks: int
+    by: str
 
 
 def evaluate_products(
@@ -76,100 +86,106 @@ def _evaluate(
             f"{product.name}: {int((~truth).sum())} normal and {int(truth.sum())} anomalous "
             f"pictures; {_LEAST} normal ones and an anomalous one are needed"
         )
+    _warn(product, tell)
     looks = look_at(product.pictures)
     size = common_size(looks.shapes, LONGEST_SIDE)
+    dealt = _deal(product, truth, tell)
     tell(f"{product.name}: {len(truth)} pictures through {eyes.name}")
-    levels = [eyes.maps(brought(path, size)) for path in product.pictures]
-    groups = alike(product.pictures)
-    judged = _judge(levels, truth, groups)
-    plain = Pixels()
-    bare = _judge([plain.maps(brought(path, size)) for path in product.pictures], truth, groups)
-    masks = [
-        np.zeros(size, np.bool_) if path is None else read_mask(path, size)
-        for path in product.masks
-    ]
-    heats = [heat_picture(heat, *size) for heat in judged.heats]
+    judged = _judge(product, truth, dealt.folds, eyes=eyes, size=size)
+    bare = _judge(product, truth, dealt.folds, eyes=Pixels(), size=size)
+    drawn = Drawn.of(product, truth, size)
     if maps is not None:
-        _write_maps(maps / product.name, product, heats, masks)
-    figures = _figures(judged.scores, heats, masks, looks=looks, groups=groups)
-    bare_heats = [heat_picture(heat, *size) for heat in bare.heats]
+        _write_maps(maps / product.name, product, judged.heats, drawn.masks)
     return {
-        **figures,
+        "normal": int((~truth).sum()),
+        "anomalous": int(truth.sum()),
+        "anomalous_without_mask": len(product.without_mask),
+        "label_unsaid": len(product.unsaid),
+        "different_looks": dealt.looks,
+        "folds_by": dealt.by,
+        "brought_to": list(size),
+        "image_auroc": auroc(judged.scores, truth),
+        "image_auroc_interval": _by_group(judged.scores, truth, dealt.groups),
+        **_controls(looks, truth),
+        **drawn.figures(judged.heats),
         "control_raw_pixels": auroc(bare.scores, truth),
-        "pixel_ap_raw_pixels": average_precision(np.stack(bare_heats), np.stack(masks)),
+        "pixel_ap_raw_pixels": drawn.precision(bare.heats),
     }
 
 
-def alike(pictures: Sequence[Path]) -> NDArray[np.str_]:
-    """Return a group name for each picture: near-copies (correlation over 0.95) share one.
+def _warn(product: Product, tell: Tell) -> None:
+    """Say which labels are not what a mask and a name agree upon."""
+    if product.without_mask:
+        tell(
+            f"{product.name}: named anomalous without a mask: {some(product.without_mask)}; they "
+            "count as anomalous pictures and are left out of the pixel figures"
+        )
+    if product.unsaid:
+        tell(
+            f"{product.name}: neither a mask nor a name nor a folder says what these are: "
+            f"{some(product.unsaid)}; they are taken for normal"
+        )
 
-    A copy of a normal picture in the bank would make the bank look better than it is.
+
+def _deal(product: Product, truth: Truth, tell: Tell) -> _Dealt:
+    """Return folds that no copies are torn by, or by picture where that leaves nothing to learn.
+
+    A fold needs normal pictures outside of it.
     """
-    small = []
-    for path in pictures:
-        thumbnail = cv2.resize(read_picture(path), _THUMBNAIL, interpolation=cv2.INTER_AREA)
-        plain = thumbnail.astype(np.float64).ravel()
-        plain -= plain.mean()
-        small.append(plain / max(float(np.linalg.norm(plain)), 1e-9))
-    rows = np.array(small)
-    _, group = connected_components(rows @ rows.T > _SAME, directed=False)
-    return np.array([f"look-{number}" for number in group])
+    groups = alike(product.pictures)
+    looks = len(np.unique(groups))
+    if len(np.unique(groups[~truth])) > 1:
+        folds = grouped_folds(groups, min(FOLDS, looks), _SEED)
+        if not any(truth[fold.train].all() for fold in folds):
+            return _Dealt(folds, groups, looks, "look")
+    tell(
+        f"{product.name}: only {looks} different looks among {len(truth)} pictures, too few to "
+        "leave looks out; folds are by picture, so copies make the figures better than they are"
+    )
+    each = np.array([str(path) for path in product.pictures])
+    return _Dealt(_spread(truth), each, looks, "picture")
 
 
-def _judge(levels: Sequence[Levels], truth: NDArray[np.bool_], groups: NDArray[np.str_]) -> _Judged:
+def _spread(truth: Truth) -> list[Fold]:
+    """Return folds by picture, each with its share of the normal ones."""
+    fold_of = np.zeros(len(truth), np.int64)
+    for kind in (truth, ~truth):
+        fold_of[kind] = np.random.default_rng(_SEED).permutation(int(kind.sum())) % FOLDS
+    numbers = [number for number in range(FOLDS) if (fold_of == number).any()]
+    return [Fold(np.flatnonzero(fold_of != n), np.flatnonzero(fold_of == n)) for n in numbers]
+
+
+def _judge(
+    product: Product,
+    truth: Truth,
+    folds: Sequence[Fold],
+    *,
+    eyes: PatchEncoder,
+    size: tuple[int, int],
+) -> _Judged:
     """Judge every picture once, by a bank of normal ones of the other folds."""
+    levels = [eyes.maps(brought(path, size)) for path in product.pictures]
     scores, heats = np.zeros(len(truth)), [np.zeros((1, 1), np.float32)] * len(truth)
-    for fold in grouped_folds(groups, min(FOLDS, len(np.unique(groups))), 7):
+    for fold in folds:
         bank = grow_bank([levels[int(k)] for k in fold.train if not truth[k]])
         for k in fold.test:
-            heats[int(k)] = bank.heat(levels[int(k)])
-            scores[k] = picture_score(heats[int(k)])
+            heat = bank.heat(levels[int(k)])
+            heats[int(k)] = heat_picture(heat, *size)
+            scores[k] = picture_score(heat)
     return _Judged(scores, heats)
 
 
-def _figures(
-    scores: Numbers,
-    heats: list[Plane],
-    masks: Masks,
-    *,
-    looks: Looks,
-    groups: NDArray[np.str_],
-) -> dict[str, Any]:
-    truth = np.array([bool(mask.any()) for mask in masks])
-    bad = np.flatnonzero(truth)
-    areas = aupimo(
-        [heats[int(k)] for k in np.flatnonzero(~truth)],
-        [heats[int(k)] for k in bad],
-        [masks[int(k)] for k in bad],
-    )
-    pixels = average_precision(np.stack(heats), np.stack(masks))
-    known = np.isfinite(areas)
+def _controls(looks: Looks, truth: Truth) -> dict[str, float]:
     controls = {
         "control_file_bytes": looks.file_bytes,
         "control_size": looks.pixels,
         "control_brightness": looks.brightness[:, -3],
         "control_random": np.random.default_rng(7).random(len(truth)),
     }
-    return {
-        "normal": int((~truth).sum()),
-        "anomalous": int(truth.sum()),
-        "different_looks": len(np.unique(groups)),
-        "brought_to": [int(side) for side in heats[0].shape],
-        "image_auroc": auroc(scores, truth),
-        "image_auroc_interval": _by_look(scores, truth, groups),
-        **{name: auroc(best_way(values, truth), truth) for name, values in controls.items()},
-        "pixel_ap": pixels,
-        "pixel_ap_chance": float(np.stack(masks).mean()),
-        "aupimo": float(areas[known].mean()) if known.any() else float("nan"),
-        "aupimo_interval": interval(
-            lambda drawn: float(np.nanmean(areas[known][drawn])), int(known.sum())
-        ),
-    }
+    return {name: auroc(best_way(values, truth), truth) for name, values in controls.items()}
 
 
-def _by_look(
-    scores: Numbers, truth: NDArray[np.bool_], groups: NDArray[np.str_]
-) -> tuple[float, float]:
+def _by_group(scores: Numbers, truth: Truth, groups: NDArray[np.str_]) -> tuple[float, float]:
     rows = [np.flatnonzero(groups == name) for name in np.unique(groups)]
 
     def drawn_auroc(drawn: NDArray[np.int64]) -> float:
@@ -179,7 +195,9 @@ def _by_look(
     return interval(drawn_auroc, len(rows))
 
 
-def _write_maps(folder: Path, product: Product, heats: Sequence[Plane], masks: Masks) -> None:
+def _write_maps(
+    folder: Path, product: Product, heats: Sequence[Plane], masks: Sequence[Truth]
+) -> None:
     """Write each picture with its heat over it and its mask drawn around, as PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     top = max(float(np.percentile(heat, 99.9)) for heat in heats)

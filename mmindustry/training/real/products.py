@@ -1,6 +1,6 @@
 """Pictures of products and masks of their defects, found in a folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,35 +11,59 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
 from mmindustry.training.pictures import SUFFIXES
+from mmindustry.training.real.labels import named_anomalous
+
+Truth = NDArray[np.bool_]
 
 _MASK_FOLDERS = frozenset({"mask", "masks", "ground_truth"})
 _MASK_ENDING = "_mask"
 _DRAWN = 127
+_TOLD = 8
 _CHANNELS_WITH_ALPHA = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One kind of product: its pictures by path, and the mask of each that has a defect."""
+    """One kind of product: its pictures by path, the mask of each that has one, and whether a
+    name or folder says that it is anomalous (None: neither does)."""
 
     name: str
     pictures: tuple[Path, ...]
     masks: tuple[Path | None, ...]
+    named: tuple[bool | None, ...]
 
     @property
-    def truth(self) -> NDArray[np.bool_]:
-        """Which pictures are anomalous: those with a mask."""
-        return np.array([mask is not None for mask in self.masks])
+    def truth(self) -> Truth:
+        """Which pictures are anomalous: those with a mask, and those named so."""
+        told = zip(self.masks, self.named, strict=True)
+        return np.array([mask is not None or said is True for mask, said in told], np.bool_)
+
+    @property
+    def without_mask(self) -> tuple[Path, ...]:
+        """Those named anomalous whose defect nobody drew."""
+        return self._those([said is True for said in self.named])
+
+    @property
+    def unsaid(self) -> tuple[Path, ...]:
+        """Those of which neither a mask nor a name says anything; they pass for normal."""
+        return self._those([said is None for said in self.named])
+
+    def _those(self, chosen: Sequence[bool]) -> tuple[Path, ...]:
+        told = zip(self.pictures, self.masks, chosen, strict=True)
+        return tuple(path for path, mask, mine in told if mine and mask is None)
 
 
 def find_products(folder: Path) -> list[Product]:
     """Return the products below a folder: wherever a folder of masks stands beside pictures.
 
     A folder named `mask`, `masks` or `ground_truth` holds masks named as their pictures (`_mask`
-    may follow); all other pictures beside and below it are the product's, normal without a mask.
+    may follow); all other pictures beside and below it are the product's. A picture with a mask
+    or with a word such as `anomaly`, `defect` or `bad` in its name, or else its folder's, is
+    anomalous; the others are normal.
 
     Raises:
-        InputError: There is none, or a mask has no picture.
+        InputError: There is none, a mask has no picture, or a defect is drawn on a picture that
+            is named normal.
     """
     found = list(_products(folder))
     if not found:
@@ -48,6 +72,16 @@ def find_products(folder: Path) -> list[Product]:
             "whose files are named as the anomalous pictures"
         )
     return found
+
+
+def some(paths: Sequence[Path]) -> str:
+    """Return how many files and the first names of them.
+
+    >>> some([Path("a.png"), Path("b.png")])
+    '2 (a.png, b.png)'
+    """
+    told = [path.name for path in paths[:_TOLD]]
+    return f"{len(paths)} ({', '.join(told)}{', ...' if len(paths) > _TOLD else ''})"
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -129,9 +163,26 @@ def _products(folder: Path) -> Iterator[Product]:
         pictures = [p for p in _pictures(place.parent) if place not in p.parents]
         masks = masks_in(place, pictures) if pictures else {}
         if masks:
-            yield Product(
-                place.parent.name, tuple(pictures), tuple(masks.get(path) for path in pictures)
-            )
+            yield _product(place.parent, pictures, masks)
+
+
+def _product(folder: Path, pictures: Sequence[Path], masks: Mapping[Path, Path]) -> Product:
+    """Return the product; an empty mask of a picture that is named normal is none.
+
+    Raises:
+        InputError: A defect is drawn on a picture that is named normal.
+    """
+    named = tuple(named_anomalous(path, folder) for path in pictures)
+    normal = {path for path, said in zip(pictures, named, strict=True) if said is False}
+    drawn = {path: mask for path, mask in masks.items() if path not in normal}
+    torn = [path for path in pictures if path in normal & masks.keys()]
+    torn = [path for path in torn if mask_at(masks[path]).any()]
+    if torn:
+        raise InputError(
+            f"{folder}: named normal, but a mask shows a defect: {some(torn)}; rename the "
+            "pictures or take their masks away"
+        )
+    return Product(folder.name, tuple(pictures), tuple(drawn.get(p) for p in pictures), named)
 
 
 def _pictures(folder: Path) -> list[Path]:
