@@ -39,12 +39,15 @@ def spelling(found: Mapping[str, Any]) -> Iterator[Row]:
     """Yield each direction between companies."""
     for way, told in found["directions"].items():
         ours, rules = told["ours"]["changed"], told["baseline"]["changed"]
+        alone = told["ours_without_raw_lines_and_plain_words"]["changed"]
         yield (
             way.replace("->", " to "),
             _of(rules["accuracy"], rules["interval_by_line"]),
             _of(ours["accuracy"], ours["interval_by_line"]),
             f"{told['gain_points']:.1f}",
             _of(told["ours_without_raw_lines"]["changed"]["accuracy"]),
+            _of(alone["accuracy"], alone["interval_by_line"]),
+            f"{100 * (alone['accuracy'] - rules['accuracy']):.1f}",
         )
 
 
@@ -61,10 +64,19 @@ def motors(found: Mapping[str, Any]) -> Iterator[Row]:
             unseen = heard["unseen_healthy_motors"]["specificity"]
             yield (
                 f"{fault.lower()}, {label}",
-                _of(recall["value"], recall["wilson_windows"]),
-                _of(unseen["value"], unseen["wilson_windows"]),
+                _by_recording(recall),
+                _by_recording(unseen),
                 _of(heard["one_threshold"]["auroc"]),
             )
+
+
+def _by_recording(rate: Mapping[str, Any]) -> str:
+    """Return a share of windows, and of recordings, whose windows overlap and are no units."""
+    whole = rate["recordings_right"]
+    return (
+        f"{_of(rate['value'], rate['interval_by_recording'])}; of {rate['recordings']} recordings "
+        f"{_of(whole['value'], whole['wilson'])}"
+    )
 
 
 def pits(found: Mapping[str, Any]) -> Iterator[Row]:

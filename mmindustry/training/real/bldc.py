@@ -41,7 +41,7 @@ def evaluate_bldc(data: Path, say: Say) -> dict[str, Any]:
     Raises:
         InputError: No motor was recorded both healthy and faulty, or a file can't be read.
     """
-    recordings = find_recordings(data)
+    recordings = find_recordings(data, say)
     say(f"{len(recordings)} recordings of {len({one.motor for one in recordings})} motors")
     heard = hear(recordings)
     state, motor = heard.column("state"), heard.column("motor")

@@ -1,8 +1,8 @@
 """Recordings of motors in a folder, named `<state>_<motor>_<speed code>.flac`, heard as windows."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmindustry.errors import InputError
 from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis
+from mmindustry.training.real.products import some
 from mmindustry.training.tasks.sound import (
     SUFFIXES,
     read_recording,
@@ -18,15 +19,23 @@ from mmindustry.training.tasks.sound import (
     windows_of,
 )
 
+Say = Callable[[str], None]
+
 HEALTHY = "healthy"
-_NAME = re.compile(r"(?P<state>[^_]+)_(?P<motor>[^_]+)_(?P<speed>[^_]+)(?:_.*)?")
+_NAMES = tuple(
+    re.compile(
+        rf"(?P<state>[^{gap}]+)[{gap}](?P<motor>[^{gap}]+)[{gap}](?P<speed>[^{gap}]+)(?:[{gap}].*)?"
+    )
+    for gap in ("_", r"_\-\s")
+)
 _HEALTHY_NAMES = frozenset(("healthy", "normal", "ok", "good"))
 _TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Recording:
-    """One file: state and motor as named, healthy states all called `healthy`."""
+    """One file: state and motor as named, upper and lower case the same, healthy states all called
+    `healthy`."""
 
     state: str
     motor: str
@@ -51,8 +60,14 @@ class Heard:
         return np.array([getattr(one, name) for one in self.recordings])[self.of]
 
 
-def find_recordings(data: Path) -> list[Recording]:
+def find_recordings(data: Path, say: Say) -> list[Recording]:
     """Return the recordings below `data/audio/bldc`, in order.
+
+    Where `_` does not part state, motor and speed, hyphens and spaces do.
+
+    Args:
+        data: Folder of the data.
+        say: Takes the names of files that are left out.
 
     Raises:
         InputError: The folder is missing or holds no file so named.
@@ -60,17 +75,38 @@ def find_recordings(data: Path) -> list[Recording]:
     folder = data / "audio" / "bldc"
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give --data DIR with DIR/audio/bldc in it")
-    found = []
-    for path in sorted(folder.rglob("*")):
-        match = _NAME.fullmatch(path.stem)
-        if path.suffix.lower() not in SUFFIXES or not match:
-            continue
-        state = match["state"]
-        plain = HEALTHY if state.lower() in _HEALTHY_NAMES else state
-        found.append(Recording(plain, match["motor"], match["speed"], path))
-    if not found:
+    named, odd = [], []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        parts = _parts(path.stem) if path.suffix.lower() in SUFFIXES else None
+        if parts is None:
+            odd.append(path)
+        else:
+            named.append(Recording(*parts, path))
+    if odd:
+        say(f"left out, no <state>_<motor>_<speed code>.flac or .wav: {some(odd)}")
+    if not named:
         raise InputError(f"{folder}: no file named <state>_<motor>_<speed code>.flac or .wav")
-    return sorted(found)
+    return _spelt_alike(named)
+
+
+def _parts(stem: str) -> tuple[str, str, str] | None:
+    match = next((found for name in _NAMES if (found := name.fullmatch(stem))), None)
+    if match is None:
+        return None
+    state = HEALTHY if match["state"].lower() in _HEALTHY_NAMES else match["state"]
+    return state, match["motor"], match["speed"]
+
+
+def _spelt_alike(found: Sequence[Recording]) -> list[Recording]:
+    """Return recordings in order, states and motors that differ by case alone spelt as the first
+    of them in the order."""
+    spelt: dict[str, str] = {}
+    for name in sorted(name for one in found for name in (one.state, one.motor)):
+        spelt.setdefault(name.lower(), name)
+    return sorted(
+        replace(one, state=spelt[one.state.lower()], motor=spelt[one.motor.lower()])
+        for one in found
+    )
 
 
 def hear(recordings: Sequence[Recording]) -> Heard:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from mmindustry.cli.evaluate import app
+from mmindustry.cli.result_rows import motors
 from mmindustry.errors import InputError
 from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis
@@ -88,14 +89,14 @@ def test_a_motor_recorded_in_one_state_only_can_not_be_scored(tmp_path: Path) ->
 
 def test_a_folder_without_recordings_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        find_recordings(tmp_path)
+        find_recordings(tmp_path, lambda _: None)
     (tmp_path / "audio" / "bldc").mkdir(parents=True)
     with pytest.raises(InputError, match="no file named"):
-        find_recordings(tmp_path)
+        find_recordings(tmp_path, lambda _: None)
 
 
 def test_another_sampling_rate_is_brought_to_ours(tmp_path: Path) -> None:
-    heard = hear(find_recordings(_recorded(tmp_path, ONE_HOME[:2], rate=2 * RATE)))
+    heard = hear(find_recordings(_recorded(tmp_path, ONE_HOME[:2], rate=2 * RATE), lambda _: None))
 
     assert len(heard.of) == 2  # 6 s of samples told to be 3 s: one window each
 
@@ -152,3 +153,44 @@ def test_real_motors_reach_the_goals_at_one_rule_for_the_threshold() -> None:
 
     assert own["unseen_healthy_motors"]["specificity"]["value"] >= 0.95
     assert own["speeds_left_out"]["recall"]["value"] >= 0.95
+
+
+def test_names_are_read_whatever_their_case_and_what_is_left_out_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "audio" / "bldc"
+    folder.mkdir(parents=True)
+    for name in (
+        *("Healthy-M3-2000.flac", "HEALTHY_m3_1800.wav", "Propeller_M1_1400.flac"),
+        *("propeller_M1_1500.flac", "noise.flac", "licence.txt", "Worn-out_M1_7.flac"),
+    ):
+        (folder / name).touch()
+    told: list[str] = []
+
+    found = find_recordings(tmp_path, told.append)
+
+    assert {(one.state, one.motor) for one in found} == {
+        *(("healthy", "M3"), ("Propeller", "M1"), ("Worn-out", "M1")),
+    }
+    assert len(found) == 5
+    assert told == [
+        "left out, no <state>_<motor>_<speed code>.flac or .wav: 2 (licence.txt, noise.flac)"
+    ]
+
+
+def test_the_table_of_motors_gives_intervals_by_recording() -> None:
+    rate = {
+        "value": 1.0,
+        "recordings": 6,
+        "interval_by_recording": [1.0, 1.0],
+        "wilson_windows": [0.862, 1.0],
+        "recordings_right": {"value": 1.0, "wilson": [0.61, 1.0]},
+    }
+    way = {
+        "speeds_left_out": {"recall": rate},
+        "unseen_healthy_motors": {"specificity": rate},
+        "one_threshold": {"auroc": 1.0},
+    }
+    told = dict.fromkeys(("ours", "control_loudness", "control_speed"), way)
+
+    row = next(motors({"faults": {"Propeller": told}}))
+
+    assert row[1] == "1.000 (1.000 to 1.000); of 6 recordings 1.000 (0.610 to 1.000)"
