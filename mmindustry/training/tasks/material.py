@@ -13,6 +13,7 @@ from mmindustry.errors import InputError
 from mmindustry.features.text import words
 
 _LEAST_GROUPS = 2
+_SEPARATORS = (",", ";", "\t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,15 @@ def lines_in(path: Path, columns: Columns) -> Lines:
         InputError: It can't be read, a column is missing, or there is too little to learn from.
     """
     rows = _rows(path)
+    if not rows:
+        raise InputError(f"{path}: empty, there is no row in it; give labelled lines")
     wanted = [name for name in (columns.text, columns.label, columns.group) if name]
     told: list[tuple[str, str, str]] = []
     for number, row in enumerate(rows, start=1):
         if absent := [name for name in wanted if name not in row]:
-            raise InputError(f"{path}: row {number} has no column {', '.join(absent)}")
+            raise InputError(
+                f"{path}: row {number} has no column {', '.join(absent)}; it has {', '.join(row)}"
+            )
         text, label = (str(row[name] or "").strip() for name in (columns.text, columns.label))
         group = str(row[columns.group] or "") if columns.group else " ".join(words(text))
         if text and label:
@@ -114,13 +119,24 @@ def rare_classes(place: str, pairs: Sequence[tuple[str, str]]) -> dict[str, int]
     return {label: sum(1 for one, _ in pairs if one == label) for label in sorted(rare)}
 
 
+def _separator(text: str) -> str:
+    r"""Return what parts the names of the head line: whichever of `,`, `;` and tab is there most.
+
+    >>> _separator("text;label\nruns hot, at night;bearing")
+    ';'
+    """
+    head = text.lstrip("\r\n").partition("\n")[0]
+    return max(_SEPARATORS, key=head.count)
+
+
 def _rows(path: Path) -> list[Mapping[str, Any]]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: can't be read as UTF-8 text: {error}") from error
     if path.suffix.lower() != ".jsonl":
-        return list(csv.DictReader(io.StringIO(text, newline="")))
+        lines = io.StringIO(text, newline="")
+        return list(csv.DictReader(lines, restkey="(nameless)", delimiter=_separator(text)))
     found: list[Mapping[str, Any]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:

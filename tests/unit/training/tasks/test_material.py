@@ -84,6 +84,17 @@ def test_lines_come_from_tables_of_both_kinds(tmp_path: Path, ending: str) -> No
     assert list(found.groups) == ["p1", "p2", "p1", "p2"]
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_lines_come_from_tables_with_other_separators(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "orders.csv"
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(ROWS[0]), delimiter=separator)
+        table.writeheader()
+        table.writerows(ROWS)
+
+    assert list(lines_in(path, COLUMNS).lines) == [row["words"] for row in ROWS[:4]]
+
+
 def test_lines_of_the_same_words_are_one_group(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     write(path, [*ROWS, {"words": "hose burst", "mode": "leak", "asset": "p1"}])
@@ -97,8 +108,9 @@ def test_lines_of_the_same_words_are_one_group(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("text;label\na;b\n", "row 1 has no column words, mode"),
-        ("words,mode,asset\n", "0 classes"),
+        ("text;label\na;b\n", "row 1 has no column words, mode, asset; it has text, label"),
+        ("words,mode,asset\n", "empty, there is no row in it"),
+        ("", "empty, there is no row in it"),
         ("words,mode,asset\nx,a,1\ny,a,2\nz,b,1\n", "2 classes, 1 of them met in one group"),
     ],
 )
