@@ -1,5 +1,6 @@
 """What a task is learned from: found in folders and tables, refused where it says too little."""
 
+import csv
 import json
 from pathlib import Path
 
