@@ -123,8 +123,9 @@ TABLES = (
             name=f"bsdata-{encoder}",
             title=f"Pitting on ball screws, one sequence left out, encoder {encoder}",
             caveat="All places age together, so only the comparison within a round of photographs "
-            "says anything of the picture; what a control reaches there is no merit. Smoothing and "
-            "the share of cells were chosen on five of the ten sequences, with encoder lite0.",
+            "says anything of the picture; what a control reaches there is no merit. Smoothing, "
+            "the share of cells, what the built-in encoder looks at and how the head is taught "
+            "were chosen on five of the ten sequences.",
             head=("", "AUROC within rounds", "pooled AUROC", "pixel AP"),
             rows=result_rows.pits,
         )

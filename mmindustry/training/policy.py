@@ -191,14 +191,13 @@ class TrainingPolicy:
 
 
 def epochs_for(windows: int) -> int:
-    """Return how many passes suit so many training windows: few windows need more of them.
+    """Return how many passes suit so many training windows: 24, and fewer from 5,500 on, where
+    the number of steps grows with the root of the windows.
 
-    The number of steps grows with the root of the windows: 16 passes over 5,450, at most 24.
-
-    >>> epochs_for(5450), epochs_for(500)
-    (16, 24)
+    >>> epochs_for(500), epochs_for(5450), epochs_for(22_000)
+    (24, 24, 12)
     """
-    return int(min(24, max(8, round(16.0 * (5450.0 / max(windows, 1)) ** 0.5))))
+    return int(min(24, max(8, round(24.0 * (5450.0 / max(windows, 1)) ** 0.5))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

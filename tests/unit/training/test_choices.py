@@ -230,4 +230,4 @@ def test_rare_classes_weigh_more_where_weights_are_asked_for() -> None:
 
 
 def test_few_windows_get_more_passes() -> None:
-    assert [epochs_for(count) for count in (100, 500, 2000, 5450, 100_000)] == [24, 24, 24, 16, 8]
+    assert [epochs_for(count) for count in (100, 500, 2000, 5450, 100_000)] == [24, 24, 24, 24, 8]
