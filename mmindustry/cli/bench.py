@@ -41,23 +41,26 @@ def fusion(
     Example: mmindustry bench fusion --only late,concat --sizes 500 --seeds 1
     """
     _needs_torch()
-    from mmindustry.training.bench.fusion import FusionBench, run_bench
+    from mmindustry.simulate.difficulty import hard
+    from mmindustry.training.bench.fusion import FusionBench, cells_folder, run_bench
+    from mmindustry.training.bench.provenance import made_of
 
-    found = _timed(
-        "bench-fusion",
-        lambda: run_bench(
-            FusionBench(
-                work=work,
-                only=tuple(_names(only)),
-                sizes=tuple(_numbers(sizes)),
-                seeds=seeds,
-                data=data,
-            ),
-            said,
-        ),
-        out,
+    asked = FusionBench(
+        work=work,
+        only=tuple(_names(only)),
+        sizes=tuple(_numbers(sizes)),
+        seeds=seeds,
+        data=data,
     )
-    _show_table(found)
+
+    keys = asked.keys()
+
+    def run() -> dict[str, Any]:
+        found = run_bench(asked, said)
+        folder = cells_folder(work, hard())
+        return found | {"made_of": made_of(folder / f"{key.name}.json" for key in keys)}
+
+    _show_table(_timed("bench-fusion", run, out))
 
 
 @app.command()
@@ -98,12 +101,14 @@ def choose(
     from mmindustry.training.bench.arena import open_arena
     from mmindustry.training.bench.choose import choose_default
     from mmindustry.training.bench.fusion import cells_folder
+    from mmindustry.training.bench.provenance import made_of
 
     def run() -> dict[str, Any]:
         card = hard()
         arena = open_arena(card, work, said)
         folder = cells_folder(work, card)
-        return choose_default(arena, folder, said, windows=size, folds=folds)
+        found = choose_default(arena, folder, said, windows=size, folds=folds)
+        return found | {"made_of": made_of(folder.glob(f"fold-*-{size}-*.json"))}
 
     figures = _timed("bench-choose", run, out)
     for name, scores in figures["scores"].items():

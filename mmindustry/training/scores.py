@@ -1,5 +1,7 @@
 """Figures of merit (numpy only): macro-F1, chance, ranking, shares, concordance of life."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -111,3 +113,22 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
     spread = np.sqrt(share * (1 - share) / total + square / (4 * total * total))
     reach = float(_Z * spread / (1 + square / total))
     return max(middle - reach, 0.0), min(middle + reach, 1.0)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    """Return (standard error, 95 % interval) of the mean of a few values (Student, Biometrika 6,
+    1908); NaN of fewer than two.
+
+    >>> error, (low, high) = mean_interval([0.0, 0.1, 0.2])
+    >>> round(error, 4), round(low, 3), round(high, 3)
+    (0.0577, -0.148, 0.348)
+    """
+    from scipy.stats import t  # noqa: PLC0415 - slow to import, and seldom needed
+
+    count = len(values)
+    if count < 2:  # noqa: PLR2004 - one value has no spread
+        return float("nan"), (float("nan"), float("nan"))
+    error = float(np.std(values, ddof=1) / np.sqrt(count))
+    reach = float(t.ppf(0.975, count - 1)) * error
+    middle = float(np.mean(values))
+    return error, (middle - reach, middle + reach)

@@ -9,7 +9,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import soundfile
 
 from mmindustry.domain import (
     Chunk,
@@ -23,16 +22,21 @@ from mmindustry.domain import (
     Window,
     WindowKey,
 )
+from mmindustry.errors import InputError
 from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard
 from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis
+from mmindustry.training.pictures import read_picture
+from mmindustry.training.real.motors import HEALTHY, find_recordings
+from mmindustry.training.real.products import find_products
+from mmindustry.training.tasks.sound import read_recording
 
 _START = datetime(2026, 1, 5, tzinfo=UTC)
 _SECONDS = 4.0
 _LINES = 400
 _ASSET = "real/real/real/real"
-_IMAGES = {".jpg", ".jpeg", ".png"}
+_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +84,37 @@ def arrays_of_sample(sample: Sample, recipe: Recipe, basis: Basis) -> dict[str, 
 
 
 def _recordings(data: Path) -> Iterator[Sample]:
-    """Yield stretches of 4 s of every `<state>_<motor>_...` recording: healthy or not."""
-    for path in sorted((data / "audio" / "bldc").glob("*_*.flac")):
-        samples, rate_hz = soundfile.read(path, dtype="int16", always_2d=True)
-        length = int(_SECONDS * rate_hz)
-        label = "healthy" if path.stem.lower().startswith("healthy") else "fault"
-        for at in range(0, len(samples) - length + 1, length):
-            payload = samples[at : at + length, :1].astype(">i2").tobytes()
-            yield Sample(Chunk(payload, "audio/L16", rate_hz, 1, length), label, path.stem)
+    """Yield stretches of 4 s of every recording, healthy or not; one motor's are never parted where
+    there are several, else one recording's."""
+    try:
+        found = find_recordings(data)
+    except InputError:
+        return
+    several = len({one.motor for one in found}) > 1
+    for one in found:
+        heard = read_recording(one.path, _RATE_HZ)
+        length = int(_SECONDS * _RATE_HZ)
+        label = HEALTHY if one.state == HEALTHY else "fault"
+        for at in range(0, len(heard) - length + 1, length):
+            whole = np.clip(np.round(heard[at : at + length] * 32_768), -32_768, 32_767)
+            chunk = Chunk(whole.astype(">i2").tobytes(), "audio/L16", _RATE_HZ, 1, length)
+            yield Sample(chunk, label, one.motor if several else one.path.stem)
 
 
 def _pictures(data: Path) -> Iterator[Sample]:
-    """Yield every picture of the inspection set, normal or anomalous by its name."""
-    folder = data / "images" / "cookie" / "train"
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in _IMAGES:
-            continue
-        picture = cv2.imread(str(path))
-        if picture is None:
-            continue
-        _, payload = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
-        height, width = picture.shape[:2]
-        frame = Frame(bytes(payload), "image/jpeg", width, height)
-        label = "anomaly" if "anomal" in path.stem.lower() else "normal"
-        yield Sample(frame, label, path.stem)
+    """Yield every picture of the products found, anomalous where it has a mask."""
+    try:
+        found = find_products(data / "images")
+    except InputError:
+        return
+    for product in found:
+        for path, mask in zip(product.pictures, product.masks, strict=True):
+            picture = read_picture(path)
+            _, payload = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+            height, width = picture.shape[:2]
+            frame = Frame(bytes(payload), "image/jpeg", width, height)
+            label = "normal" if mask is None else "anomaly"
+            yield Sample(frame, label, f"{product.name}/{path.stem}")
 
 
 def _lines(data: Path) -> Iterator[Sample]:

@@ -1,8 +1,9 @@
 """Do encoders that learned on the simulator help on real material? Against random ones, few labels.
 
 The encoders are frozen; a logistic regression learns from at most 100 labels on their embeddings
-and is tried on what shares no recording with them. Real material is read by the same production
-code. An encoder that does not beat a random one must not be called pretrained.
+and is tried on what shares no motor (of one motor alone: no recording), picture or line with them.
+Real material is read by the same production code. An encoder that does not beat a random one must
+not be called pretrained.
 """
 
 from collections.abc import Sequence
@@ -61,7 +62,8 @@ def transfer(data: Path, bundle: str, tell: Tell) -> dict[str, Any]:
             found[kind] = _compare(material, trained, spec, place=place)
     if not found:
         raise InputError(
-            f"{data}: holds neither audio/bldc/*.flac, images/cookie/train nor text/maintie/*.json"
+            f"{data}: holds neither recordings in audio/bldc, products with masks in images nor "
+            "text/maintie/*.json"
         )
     return {"bundle": bundle, "kinds": found}
 

@@ -1,4 +1,4 @@
-"""Figures that should tell nothing of a fault: loudness, brightness, lengths, names, order.
+"""Figures that should tell nothing of a fault: loudness, brightness, lengths, hour, name, place.
 
 Crest factor is none of them: impulses are what a damaged bearing sounds like, so a simulator in
 which they told nothing would be wrong.
@@ -18,21 +18,40 @@ NAMES = (
     "contrast",
     "entries",
     "text_length",
-    "machine",
+    "hour",
     "order",
+    "machine",
 )
 """What each column stands for."""
 
+STANDING = NAMES.index("hour")
+"""From here on the columns say where a window stands, nothing of what is seen, heard or read."""
+
 _BATCH = 128
+_HOUR = 3_600.0
+_DAY = 24.0
 
 
 def trivial_features(data: DataSet, rows: Rows) -> NDArray[np.float32]:
-    """Return (windows, `NAMES`) of the stored windows; `order` is the place in the file."""
-    group = data.targets().group[rows]
-    machine = np.array([int(name) for name in group], np.float64)[:, None] % 10_000
+    """Return (windows, `NAMES`) of the stored windows.
+
+    `hour` of the day (UTC), NaN where unknown; `order`: the place among its machine's windows;
+    `machine`: its number, which can tell something only of machines that were learned from.
+    """
     parts = [_measure(data, rows[at : at + _BATCH]) for at in range(0, len(rows), _BATCH)]
-    order = rows.astype(np.float64)[:, None]
-    return np.concatenate([np.concatenate(parts), machine, order], axis=1).astype(np.float32)
+    found = np.concatenate([np.concatenate(parts), _standing(data)[rows]], axis=1)
+    return found.astype(np.float32)
+
+
+def _standing(data: DataSet) -> NDArray[np.float64]:
+    """Return (windows, 3) of all windows: hour, order within the machine, machine."""
+    targets = data.targets()
+    machine = np.unique(targets.group, return_inverse=True)[1]
+    order = np.empty(len(machine))
+    for number in range(machine.max() + 1):
+        mine = np.flatnonzero(machine == number)
+        order[mine] = np.arange(len(mine))
+    return np.stack([targets.begin / _HOUR % _DAY, order, machine.astype(np.float64)], axis=1)
 
 
 def _measure(data: DataSet, rows: Rows) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from mmindustry.features.spec import MODALITIES
 from mmindustry.fusion.bank import Bank
 from mmindustry.simulate.wire import later
 from mmindustry.training.bank import halves, learn_bank
-from mmindustry.training.cold.life import FIRST, LEARNING, FleetPlan, Life, live
+from mmindustry.training.cold.life import BROKEN, FIRST, LEARNING, FleetPlan, Life, live
 from mmindustry.training.cold.outcome import (
     Watched,
     armed_share,
@@ -102,6 +102,8 @@ def evaluate_fleet(run: FleetRun, tell: Tell) -> dict[str, object]:
         "bundle": eye.predictor.bundle,
         "events": len(events),
         "unended": sum(len(life.unended) for life in lives),
+        "moments": sum(len(life.at) for life in lives),
+        "broken_moments": sum(int((life.what == BROKEN).sum()) for life in lives),
         "rendered_windows": sum(len(life.rendered) for life in lives),
         "ways": figures | control_figures(lives, run.plan, run.budget),
         "gain_over_audio_alone": gain[0],

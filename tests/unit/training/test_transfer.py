@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import soundfile
@@ -49,6 +50,35 @@ def test_recordings_are_cut_to_windows_and_named_by_state(tmp_path: Path) -> Non
     arrays = arrays_of_sample(found[0], Recipe(), Basis.make(Recipe()))
     assert arrays is not None
     assert arrays["present"].tolist() == [0.0, 1.0, 0.0]
+
+
+def test_a_motor_stands_on_one_side_where_there_are_several(tmp_path: Path) -> None:
+    place = tmp_path / "audio" / "bldc"
+    place.mkdir(parents=True)
+    noise = np.random.default_rng(1).normal(0, 0.1, 5 * 16_000)
+    for name in ("Healthy_M1_1", "Crack_M1_1", "normal_M2_1"):
+        soundfile.write(place / f"{name}.wav", noise, 16_000)
+
+    found = {(one.label, one.group) for one in samples("sound", tmp_path)}
+
+    assert found == {("healthy", "M1"), ("fault", "M1"), ("healthy", "M2")}
+
+
+def test_pictures_are_found_by_their_masks_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    place = tmp_path / "images" / "anything" / "deep"
+    (place / "masks").mkdir(parents=True)
+    (place / "seen").mkdir()
+    picture = np.random.default_rng(1).integers(0, 255, (40, 40, 3), np.uint8)
+    for name in ("one", "two"):
+        cv2.imwrite(str(place / "seen" / f"{name}.png"), picture)
+    cv2.imwrite(str(place / "masks" / "two.png"), np.full((40, 40), 255, np.uint8))
+
+    found = samples("picture", tmp_path)
+
+    assert [(one.label, one.group) for one in found] == [
+        ("normal", "deep/one"),
+        ("anomaly", "deep/two"),
+    ]
 
 
 def test_texts_learned_on_the_simulator_help_with_texts_of_trouble(tmp_path: Path) -> None:

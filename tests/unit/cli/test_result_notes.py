@@ -1,0 +1,67 @@
+"""What stands above a table of results is said by the result itself."""
+
+from typing import Any
+
+from mmindustry.cli.result_rows import fleet_notes, gate_notes, made_of, pit_notes
+
+
+def _pits(low: float) -> dict[str, Any]:
+    apart = {
+        "control_file_bytes": {"value": low + 0.05, "interval": [low, low + 0.1]},
+        "control_index": {"value": 0.2, "interval": [0.1, 0.3]},
+    }
+    return {"above_every_control": low > 0, "within_rounds_above_controls": apart}
+
+
+def test_pits_below_a_control_are_told_as_missed_with_the_control() -> None:
+    (told,) = pit_notes(_pits(-0.12))
+
+    assert told.startswith("Missed")
+    assert "file bytes -0.070 (-0.120 to -0.020)" in told
+    assert "index" not in told
+    assert next(pit_notes(_pits(0.01))).startswith("Above every control")
+
+
+def test_a_cost_that_can_not_be_told_from_zero_is_told_so() -> None:
+    turns = {"gate": 5, "drop_by_turn": [-0.026, 0.084, -0.006, 0.021, -0.037]}
+    clear = {"gate": 5, "drop_by_turn": [0.05, 0.051, 0.052, 0.049, 0.05]}
+
+    assert "0.007 (-0.053 to 0.067, 5 turns): it can't be told from zero" in " ".join(
+        gate_notes({"gates": [turns]})
+    )
+    assert "it is not zero" in " ".join(gate_notes({"gates": [clear]}))
+
+
+def test_gates_of_an_earlier_form_are_told_as_such() -> None:
+    old, new = {"gate": 4, "chance": 0.05}, {"gate": 4, "permuted_by_heart": 0.9}
+
+    assert "could not have shown a leak" in " ".join(gate_notes({"gates": [old]}))
+    assert not list(gate_notes({"gates": [new]}))
+
+
+def test_a_fleet_says_what_made_it_easier_than_a_plant() -> None:
+    found = {
+        "assets": 14,
+        "events": 42,
+        "bundle": "builtin-x",
+        "pool": 300,
+        "fault_windows": 30,
+        "ways": {"all": {"event_recall_95": [0.589, 0.847]}},
+    }
+    told = " ".join(fleet_notes(found))
+    counted = " ".join(fleet_notes(found | {"broken_moments": 7, "moments": 900}))
+
+    assert "begins at 0.589, below the goal of 0.60" in told
+    assert "14 machines (the goal names 20)" in told
+    assert "`builtin-x`" in told
+    assert "not counted by this run" in told
+    assert "7 of 900 moments" in counted
+
+
+def test_a_table_of_standing_cells_tells_their_commits() -> None:
+    made = {"cells": 3, "commits": {"c1": 2, "c2": 1}, "train_cpu_seconds": 17.5}
+
+    told = made_of({"made_of": made | {"cells_without_seconds": 0}})
+
+    assert told == "; put together from 3 cells made at c1 (2), c2 (1), 18 CPU s"
+    assert not made_of({})
