@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mmindustry.simulate.difficulty import small
 from mmindustry.training.bench.arena import Arena
@@ -29,6 +30,7 @@ Rows = NDArray[np.int64]
 class _Telling(DataSet):
     """Windows in which an input says the label that they have at the moment."""
 
+    @override
     def batch(self, rows: Rows) -> dict[str, NDArray[Any]]:
         found = super().batch(rows)
         for at, row in enumerate(rows):
