@@ -211,7 +211,7 @@ def fleet_notes(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{found['assets']} machines (the goal names {FLEET_MACHINES}), {found['events']} faults. "
         f"Embeddings are those of the bundle `{found['bundle']}`, which was trained with labels of "
-        "this simulator's fault classes, on other machines: nothing of these was told, but what "
+        "this simulator's fault classes: nothing was told of these machines, but what "
         "faults look like was."
     )
     if "broken_moments" in found:

@@ -84,7 +84,7 @@ TABLES = (
     Table(
         name="fleet",
         title="Cold start: nothing but normal was told",
-        caveat="Simulated machines, seven days learned, faults they never met; the budget is 0.7 "
+        caveat="Simulated machines, seven days of each learned; the budget is 0.7 "
         "false alarms a machine-week. That picture and text add to sound is not shown by it.",
         head=("watched", "events found", "false alarms a machine-week", "median lead, h"),
         rows=result_rows.fleet,
