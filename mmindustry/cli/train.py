@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmindustry.cli.options import AsJson
+from mmindustry.cli.outcome import typed
+from mmindustry.clock import SystemClock
 from mmindustry.errors import InputError, Interrupted, MissingExtra
 from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS
 from mmindustry.training.repeatable import pin_kernels
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 _QUICK = {"windows": 480, "machines": 12}
 _FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES}
 _QUICK_EPOCHS = 4
+_AS_THEY_ARE = 17
 _TRAINED_SHARE = 0.68
 
 _Simulated = Annotated[
     bool, typer.Option("--simulated", help="On the simulated plant; no data is needed.")
 ]
-_Windows = Annotated[int | None, typer.Option(help="Labelled windows in all.")]
-_Machines = Annotated[int | None, typer.Option(help="Machines they come from.")]
-_Seed = Annotated[int, typer.Option(help="Of machines, windows, split and weights.")]
+_Windows = Annotated[int | None, typer.Option(min=1, help="Labelled windows in all.")]
+_Machines = Annotated[int | None, typer.Option(min=1, help="Machines they come from.")]
+_Seed = Annotated[int, typer.Option(min=0, help="Of machines, windows, split and weights.")]
 _Out = Annotated[Path, typer.Option(help="Folder of the new bundle.")]
 _Work = Annotated[Path | None, typer.Option(help="Keep the data set here and use it again.")]
 _CheckpointFolder = Annotated[
@@ -47,7 +49,8 @@ _FusionName = Annotated[
     ),
 ]
 _Epochs = Annotated[
-    int | None, typer.Option(help="Most passes over the windows; fewer the more there are.")
+    int | None,
+    typer.Option(min=1, help="Most passes over the windows; fewer the more there are."),
 ]
 _Device = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
 _Settings = Annotated[
@@ -60,14 +63,14 @@ _ListSettings = Annotated[
     bool, typer.Option("--list-settings", help="Print them all, what each means, and stop.")
 ]
 _Search = Annotated[
-    int, typer.Option(help="Settings to try out first, trials done before counted.")
+    int, typer.Option(min=0, help="Settings to try out first, trials done before counted.")
 ]
 _Folds = Annotated[
-    int, typer.Option(help="Folds by machine whose networks may serve as one; 0 = none.")
+    int, typer.Option(min=0, help="Folds by machine whose networks may serve as one; 0 = none.")
 ]
 _Tensorboard = Annotated[Path | None, typer.Option(help="Write event files for TensorBoard here.")]
 _Name = Annotated[str, typer.Option(help="Name of the bundle.")]
-_Workers = Annotated[int, typer.Option(help="Processes that simulate.")]
+_Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 _Preset = Annotated[str, typer.Option(help="A classic system, of those `models presets` lists.")]
 _Encoder = Annotated[
     list[str] | None,
@@ -129,7 +132,8 @@ def train(
         return
     _need(simulated=simulated, optuna=search > 0)
     amount = _amount(windows, machines, quick=quick)
-    asked = {"fusion": fusion, "epochs": epochs or _passes(amount, quick=quick), "device": device}
+    passes = _passes(amount, quick=quick) if epochs is None else epochs
+    asked = {"fusion": fusion, "epochs": passes, "device": device}
     kept = checkpoint or out.with_name(f"{out.name}-checkpoint")
     plan = {
         **amount,
@@ -143,17 +147,22 @@ def train(
         "folds": folds,
         "trials": search,
     }
+    clock = SystemClock()
+    begun = clock.monotonic()
     report = _run(plan, kept=kept, tensorboard=tensorboard)
-    if report is not None:
-        _show(report, gone=None if checkpoint else kept, as_json=as_json)
+    if report is None:
+        return
+    if checkpoint is None:
+        shutil.rmtree(kept, ignore_errors=True)  # nobody asked to keep it, and it has done its work
+    _show(report, seconds=clock.monotonic() - begun, as_json=as_json)
 
 
 def _amount(windows: int | None, machines: int | None, *, quick: bool) -> dict[str, int]:
     """Return how many windows of how many machines to train on."""
     usual = _QUICK if quick else _FULL
     return {
-        "windows": windows or usual["windows"],
-        "machines": machines or usual["machines"],
+        "windows": usual["windows"] if windows is None else windows,
+        "machines": usual["machines"] if machines is None else machines,
     }
 
 
@@ -194,8 +203,7 @@ def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Repo
     from mmindustry.training.device import joined, open_device, team_of
     from mmindustry.training.simulated import SimulatedRun, train_simulated
 
-    typed = shlex.join(["mmindustry", *sys.argv[1:]])
-    run: SimulatedRun = SimulatedRun(command=typed, **plan)
+    run: SimulatedRun = SimulatedRun(command=typed(), **plan)
     stop, team = Stop(), team_of(os.environ)
     with (
         joined(team, open_device(run.policy.device, team.place)),
@@ -212,15 +220,17 @@ def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Repo
             raise typer.Exit(stop.exit_code or 1) from error
 
 
-def _show(report: "Report", *, gone: Path | None, as_json: bool) -> None:
-    """Print the figures; the checkpoint that nobody asked to keep has done its work."""
+def _show(report: "Report", *, seconds: float, as_json: bool) -> None:
+    """Print the figures; as JSON with the command, the commit and the machine that made them."""
     from mmindustry.training.card import figures_text
+    from mmindustry.training.results import plain, result
 
-    if gone is not None:
-        shutil.rmtree(gone, ignore_errors=True)
     if as_json:
-        found = {"bundle": report.bundle, "folder": str(report.folder), "metrics": report.metrics}
-        print(json.dumps(found))
+        told = result("train", {}, command=typed(), seconds=seconds)
+        del told["figures"]
+        metrics = plain(report.metrics, digits=_AS_THEY_ARE)
+        named = {"bundle": report.bundle, "folder": str(report.folder)}
+        print(json.dumps({**told, **named, "metrics": metrics}, allow_nan=False))
         return
     print(figures_text(report.metrics))
     print(f"\nbundle {report.bundle} in {report.folder}")

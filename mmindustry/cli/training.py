@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +50,25 @@ def policy_of(typed: Sequence[str], given: dict[str, Any]) -> TrainingPolicy:
             place = place.setdefault(part, {})
         place[last] = None if value.strip() == "none" else value.strip()
     try:
-        return _Wish.model_validate({"training": {**given, **wish}}).training
+        policy = _Wish.model_validate({"training": {**given, **wish}}).training
     except ValidationError as error:
         mistakes = [
             ".".join(map(str, one["loc"][1:])) + ": " + one["msg"].removeprefix("Value error, ")
             for one in error.errors()
         ]
         raise typer.BadParameter("; ".join(mistakes), param_hint="--set") from error
+    if endless := list(_endless(asdict(policy))):
+        raise typer.BadParameter(f"{', '.join(endless)}: give a number", param_hint="--set")
+    return policy
+
+
+def _endless(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the names of numbers that are not finite."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _endless(value, f"{prefix}{name}.")
+        elif isinstance(value, float) and not isfinite(value):
+            yield f"{prefix}{name}={value}"
 
 
 def training_of(preset: str, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Labelled windows of the simulated plant -> features and labels, by the production code."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -66,10 +67,7 @@ def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and to
     `vocabulary`: word pieces, where the recipe asks for them; None = those of the spec's weights.
     """
     pieces = vocabulary_of(spec) if vocabulary is None else tuple(vocabulary)
-    mark = f"-{sha256(chr(10).join(pieces).encode()).hexdigest()[:8]}" if pieces else ""
-    jobs = [
-        (folder / f"machine-{o.seed}-{o.visits}-{o.length_seconds:g}s{mark}", o) for o in wanted
-    ]
+    jobs = [(folder / shard_name(order, spec.recipe, pieces), order) for order in wanted]
     made = []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         found = [pool.submit(make_shard, path, spec, order, pieces) for path, order in jobs]
@@ -78,6 +76,18 @@ def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and to
             if len(made) % _TOLD_EVERY == 0 or len(made) == len(wanted):
                 tell(f"simulated {len(made)} of {len(wanted)} machines")
     return DataSet(spec, made)
+
+
+def shard_name(order: Order, recipe: Recipe, pieces: Sequence[str]) -> str:
+    """Return the name of an order's folder: other recipes and vocabularies have other names.
+
+    >>> shard_name(Order(seed=7, visits=20, length_seconds=4.0), Recipe(), ())
+    'machine-7-20-4s'
+    """
+    told = [] if recipe == Recipe() else [json.dumps(recipe.to_json(), sort_keys=True)]
+    told += ["\n".join(pieces)] if pieces else []
+    marks = "".join(f"-{sha256(one.encode()).hexdigest()[:8]}" for one in told)
+    return f"machine-{order.seed}-{order.visits}-{order.length_seconds:g}s{marks}"
 
 
 def make_shard(

@@ -46,19 +46,19 @@ def write_result(path: Path, found: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it, floats to six significant digits.
+def plain(value: Any, *, digits: int = 6) -> Any:
+    """Return a value as JSON knows it, floats to so many significant digits (17: as they are).
 
     >>> plain({"f1": np.float64(0.123456789), "none": float("nan")})
     {'f1': 0.123457, 'none': None}
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner, digits=digits) for key, inner in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
-        return [plain(inner) for inner in value]
+        return [plain(inner, digits=digits) for inner in value]
     bare = value.item() if isinstance(value, np.generic) else value
     if isinstance(bare, float):
-        return float(f"{bare:.6g}") if isfinite(bare) else None
+        return float(f"{bare:.{digits}g}") if isfinite(bare) else None
     return bare
 
 

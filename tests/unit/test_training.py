@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mmindustry.domain import Features
 from mmindustry.errors import InputError
+from mmindustry.features.spec import Recipe
 from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.fusion.network import Network
 from mmindustry.fusion.novelty import densities, distances
@@ -24,7 +25,7 @@ from mmindustry.training.bank import core_set
 from mmindustry.training.baseline import baseline_frame
 from mmindustry.training.dataset import DataSet, Label, Targets, write_shard
 from mmindustry.training.evaluate import Views, alarm_figures, calibrate, figures, view
-from mmindustry.training.examples import Order, orders, simulated_examples
+from mmindustry.training.examples import Order, orders, shard_name, simulated_examples
 from mmindustry.training.loop import batches, class_prior, train
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import chance_f1, class_f1, concordance, macro_f1
@@ -327,6 +328,15 @@ def test_a_run_too_small_to_be_measured_is_refused(tmp_path: Path) -> None:
         SimulatedRun(healthy_prior=1.0)
     with pytest.raises(InputError, match="exists already"):
         train_simulated(SimulatedRun(out=tmp_path), print)
+
+
+def test_windows_of_another_recipe_stand_in_another_folder() -> None:
+    order, usual = Order(seed=5, visits=24, length_seconds=4.0), Recipe()
+
+    names = [shard_name(order, recipe, ()) for recipe in (usual, replace(usual, words=8))]
+
+    assert names[0] == "machine-5-24-4s"
+    assert names[1].startswith("machine-5-24-4s-")
 
 
 def test_simulated_machines_give_features_and_labels_by_the_production_code() -> None:

@@ -1,16 +1,21 @@
 """Settings of a training as typed, and what is shown of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from mmindustry.cli.main import new_app
+from mmindustry.cli.train import _show
 from mmindustry.cli.training import attended, design_of, policy_of, settings_text, training_of
 from mmindustry.daemon.stop import Stop
 from mmindustry.errors import InputError
 from mmindustry.fusion.presets import Design
 from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
+from mmindustry.training.simulated import Report
 
 
 def test_settings_are_taken_by_name_and_kind() -> None:
@@ -37,6 +42,9 @@ def test_settings_are_taken_by_name_and_kind() -> None:
         ("batch=1", "batch at least 2"),
         ("balance=maybe", "balance is 'maybe'; it must be prior or weights or sampler"),
         ("augment.crop=2", "crop is 2.0; it must lie in"),
+        ("learning_rate=nan", "learning_rate=nan: give a number"),
+        ("hazard=inf", "hazard=inf: give a number"),
+        ("augment.gain=nan", "gain is nan; it must lie in"),
         ("device=gpu", "device is 'gpu'; it must be auto, cpu or cuda:N"),
         ("placement.nose=cpu", "placement nose=cpu: it must be image, audio or text"),
     ],
@@ -109,3 +117,24 @@ def test_a_design_is_taken_by_name_and_value() -> None:
 def test_an_option_of_the_design_without_a_name_or_value_is_told(typed: str) -> None:
     with pytest.raises(typer.BadParameter, match="write NAME=VALUE"):
         design_of("", [typed], [], [])
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--windows", "--machines", "--workers"])
+def test_none_at_all_is_no_amount(option: str) -> None:
+    found = CliRunner().invoke(new_app(), ["train", "--simulated", option, "0"])
+
+    assert found.exit_code == 2
+    assert option in found.output
+
+
+def test_the_figures_of_a_training_are_json_with_what_made_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = {"macro_f1": {"fused": 0.5, "image": float("nan")}}
+
+    _show(Report("b-1", tmp_path, metrics), seconds=3.0, as_json=True)
+
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert told["metrics"] == {"macro_f1": {"fused": 0.5, "image": None}}
+    assert (told["bundle"], told["seconds"]) == ("b-1", 3.0)
+    assert {"commit", "machine", "command"} <= told.keys()
