@@ -132,8 +132,7 @@ def train(
         return
     _need(simulated=simulated, optuna=search > 0)
     amount = _amount(windows, machines, quick=quick)
-    passes = _passes(amount, quick=quick) if epochs is None else epochs
-    asked = {"fusion": fusion, "epochs": passes, "device": device}
+    asked = {"fusion": fusion, "epochs": _passes(epochs, amount, quick=quick), "device": device}
     kept = checkpoint or out.with_name(f"{out.name}-checkpoint")
     plan = {
         **amount,
@@ -147,14 +146,10 @@ def train(
         "folds": folds,
         "trials": search,
     }
-    clock = SystemClock()
-    begun = clock.monotonic()
+    begun = SystemClock().monotonic()
     report = _run(plan, kept=kept, tensorboard=tensorboard)
-    if report is None:
-        return
-    if checkpoint is None:
-        shutil.rmtree(kept, ignore_errors=True)  # nobody asked to keep it, and it has done its work
-    _show(report, seconds=clock.monotonic() - begun, as_json=as_json)
+    if report is not None:
+        _show(report, gone=None if checkpoint else kept, begun=begun, as_json=as_json)
 
 
 def _amount(windows: int | None, machines: int | None, *, quick: bool) -> dict[str, int]:
@@ -166,10 +161,12 @@ def _amount(windows: int | None, machines: int | None, *, quick: bool) -> dict[s
     }
 
 
-def _passes(amount: Mapping[str, int], *, quick: bool) -> int:
-    """Return the usual number of epochs for so many windows."""
+def _passes(epochs: int | None, amount: Mapping[str, int], *, quick: bool) -> int:
+    """Return the epochs asked for, or the usual number for so many windows."""
     from mmindustry.training.policy import epochs_for
 
+    if epochs is not None:
+        return epochs
     return _QUICK_EPOCHS if quick else epochs_for(round(_TRAINED_SHARE * amount["windows"]))
 
 
@@ -220,11 +217,15 @@ def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Repo
             raise typer.Exit(stop.exit_code or 1) from error
 
 
-def _show(report: "Report", *, seconds: float, as_json: bool) -> None:
-    """Print the figures; as JSON with the command, the commit and the machine that made them."""
+def _show(report: "Report", *, gone: Path | None, begun: float, as_json: bool) -> None:
+    """Print the figures, as JSON with the command, the commit and the machine that made them; the
+    checkpoint that nobody asked to keep has done its work."""
     from mmindustry.training.card import figures_text
     from mmindustry.training.results import plain, result
 
+    seconds = SystemClock().monotonic() - begun
+    if gone is not None:
+        shutil.rmtree(gone, ignore_errors=True)
     if as_json:
         told = result("train", {}, command=typed(), seconds=seconds)
         del told["figures"]
