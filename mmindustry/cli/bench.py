@@ -89,12 +89,21 @@ def gates(work: Work = _WORK, data: Data = None, out: Json = None) -> None:
 def choose(
     size: Annotated[int, typer.Option(help="Training windows.")] = 500,
     folds: Annotated[int, typer.Option(help="Outer folds, and inner folds of each.")] = 3,
+    purge: Annotated[
+        float | None,
+        typer.Option(
+            help="Leave out episodes, not machines, and learn from nothing that begins within so "
+            "many hours of a tested window of its machine."
+        ),
+    ] = None,
     work: Work = _WORK,
     out: Json = None,
 ) -> None:
     """Choose the default fusion by nested cross-validation, simplest within a standard error.
 
-    Example: mmindustry bench choose --size 500
+    Examples: mmindustry bench choose --size 500
+
+    mmindustry bench choose --size 500 --purge 6
     """
     _needs_torch()
     from mmindustry.simulate.difficulty import hard
@@ -107,7 +116,7 @@ def choose(
         card = hard()
         arena = open_arena(card, work, said)
         folder = cells_folder(work, card)
-        found = choose_default(arena, folder, said, windows=size, folds=folds)
+        found = choose_default(arena, folder, said, windows=size, folds=folds, purge_hours=purge)
         return found | {"made_of": made_of(folder.glob(f"fold-*-{size}-*.json"))}
 
     figures = _timed("bench-choose", run, out)

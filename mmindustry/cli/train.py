@@ -146,10 +146,9 @@ def train(
         "folds": folds,
         "trials": search,
     }
-    begun = SystemClock().monotonic()
-    report = _run(plan, kept=kept, tensorboard=tensorboard)
+    report, seconds = _run(plan, kept=kept, tensorboard=tensorboard)
     if report is not None:
-        _show(report, gone=None if checkpoint else kept, begun=begun, as_json=as_json)
+        _show(report, gone=None if checkpoint else kept, seconds=seconds, as_json=as_json)
 
 
 def _amount(windows: int | None, machines: int | None, *, quick: bool) -> dict[str, int]:
@@ -186,8 +185,10 @@ def _need(*, simulated: bool, optuna: bool) -> None:
             )
 
 
-def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Report | None":
-    """Train as planned, alone or in a team.
+def _run(
+    plan: dict[str, Any], *, kept: Path, tensorboard: Path | None
+) -> "tuple[Report | None, float]":
+    """Train as planned, alone or in a team; return the report and the seconds it took.
 
     Raises:
         Exit: A signal asked for the end (130 or 143); what was done is kept.
@@ -201,7 +202,8 @@ def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Repo
     from mmindustry.training.simulated import SimulatedRun, train_simulated
 
     run: SimulatedRun = SimulatedRun(command=typed(), **plan)
-    stop, team = Stop(), team_of(os.environ)
+    stop, team, clock = Stop(), team_of(os.environ), SystemClock()
+    begun = clock.monotonic()
     with (
         joined(team, open_device(run.policy.device, team.place)),
         attended(
@@ -209,21 +211,19 @@ def _run(plan: dict[str, Any], *, kept: Path, tensorboard: Path | None) -> "Repo
         ) as attend,
     ):
         try:
-            return train_simulated(
-                run, attend.tell, replace(attend, team=team, access=Access.of(os.environ))
-            )
+            joint = replace(attend, team=team, access=Access.of(os.environ))
+            return train_simulated(run, joint.tell, joint), clock.monotonic() - begun
         except Interrupted as error:
             print(error, file=sys.stderr)
             raise typer.Exit(stop.exit_code or 1) from error
 
 
-def _show(report: "Report", *, gone: Path | None, begun: float, as_json: bool) -> None:
+def _show(report: "Report", *, gone: Path | None, seconds: float, as_json: bool) -> None:
     """Print the figures, as JSON with the command, the commit and the machine that made them; the
     checkpoint that nobody asked to keep has done its work."""
     from mmindustry.training.card import figures_text
     from mmindustry.training.results import plain, result
 
-    seconds = SystemClock().monotonic() - begun
     if gone is not None:
         shutil.rmtree(gone, ignore_errors=True)
     if as_json:

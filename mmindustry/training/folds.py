@@ -21,6 +21,27 @@ _LEAST_FOLDS = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Purge:
+    """What grouping by episode needs besides: begin of each window (seconds), its machine, and how
+    near in time to a tested window of its machine none is trained on."""
+
+    times: NDArray[np.float64]
+    assets: NDArray[np.str_]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Refuse what would purge nothing without a word."""
+        if not (self.seconds >= 0 and np.isfinite(self.times).all()):
+            raise InputError(
+                "purge: seconds must be at least 0, and the begin of every window is needed"
+            )
+
+    def take(self, rows: Rows) -> "Purge":
+        """Return it for these rows."""
+        return Purge(self.times[rows], self.assets[rows], self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """Row numbers to train on and to test on, both ascending."""
 
@@ -43,14 +64,8 @@ class Outer:
         return self.scores[self.chosen]
 
 
-def grouped_folds(  # noqa: PLR0913 - what is told of the windows, and how they are dealt
-    groups: NDArray[np.str_],
-    k: int,
-    seed: int,
-    *,
-    times: NDArray[np.float64] | None = None,
-    purge_seconds: float = 0.0,
-    assets: NDArray[np.str_] | None = None,
+def grouped_folds(
+    groups: NDArray[np.str_], k: int, seed: int, *, purge: Purge | None = None
 ) -> list[Fold]:
     """Return k folds in which every group is tested once and never trained on at the same time.
 
@@ -60,12 +75,9 @@ def grouped_folds(  # noqa: PLR0913 - what is told of the windows, and how they 
         groups: (windows,) what may not be parted: the machine, or its episode.
         k: Folds, at least 2.
         seed: Of the order in which groups of one size are dealt.
-        times: (windows,) begin of each window in seconds, on any one clock.
-        purge_seconds: With `times`: training windows of the same machine that begin within this
-            of a tested one are left out (purging, Lopez de Prado, Advances in Financial Machine
-            Learning, 2018, 7.4).
-        assets: (windows,) the machine of each window, where groups are finer than machines; None:
-            all windows are one machine's.
+        purge: Where groups are finer than machines: training windows of the same machine that
+            begin within so many seconds of a tested one are left out (purging, Lopez de Prado,
+            Advances in Financial Machine Learning, 2018, 7.4).
 
     Raises:
         InputError: Fewer groups than folds, or purging leaves nothing to train on.
@@ -90,35 +102,27 @@ def grouped_folds(  # noqa: PLR0913 - what is told of the windows, and how they 
     for number in range(k):
         test = np.flatnonzero(fold_of == number)
         train = np.flatnonzero(fold_of != number)
-        if times is not None and purge_seconds > 0:
-            train = train[~_close(train, test, times, purge_seconds, assets=assets)]
+        if purge is not None and purge.seconds > 0:
+            train = train[~_close(train, test, purge)]
         if not len(train):
             raise InputError(
-                f"fold {number + 1} of {k}: every training window lies within {purge_seconds:g} s "
-                "of a tested one; give fewer folds or a shorter purge"
+                f"fold {number + 1} of {k}: purging leaves no training window, all begin too near "
+                "to a tested one; give fewer folds or a shorter purge"
             )
         folds.append(Fold(train, test))
     return folds
 
 
-def _close(
-    train: Rows,
-    test: Rows,
-    times: NDArray[np.float64],
-    seconds: float,
-    *,
-    assets: NDArray[np.str_] | None,
-) -> NDArray[np.bool_]:
-    """Return which training rows begin within `seconds` of a tested row of the same machine."""
-    close = np.zeros(len(train), np.bool_)
-    machines = np.zeros(len(times), np.int64) if assets is None else assets
+def _close(train: Rows, test: Rows, purge: Purge) -> NDArray[np.bool_]:
+    """Return which training rows begin too near to a tested row of the same machine."""
+    close, times, machines = np.zeros(len(train), np.bool_), purge.times, purge.assets
     for machine in np.unique(machines[test]):
         tested = np.sort(times[test[machines[test] == machine]])
         mine = np.flatnonzero(machines[train] == machine)
         at = np.searchsorted(tested, times[train[mine]])
         before = np.abs(times[train[mine]] - tested[np.maximum(at - 1, 0)])
         after = np.abs(times[train[mine]] - tested[np.minimum(at, len(tested) - 1)])
-        close[mine] = np.minimum(before, after) <= seconds
+        close[mine] = np.minimum(before, after) <= purge.seconds
     return close
 
 
@@ -127,8 +131,14 @@ def cross_validate(name: str, score: Score, folds: Sequence[Fold]) -> tuple[floa
     return tuple(score(name, fold.train, fold.test) for fold in folds)
 
 
-def nested_folds(
-    candidates: Sequence[str], score: Score, groups: NDArray[np.str_], *, k: int, seed: int
+def nested_folds(  # noqa: PLR0913 - what is compared, and how windows are dealt
+    candidates: Sequence[str],
+    score: Score,
+    groups: NDArray[np.str_],
+    *,
+    k: int,
+    seed: int,
+    purge: Purge | None = None,
 ) -> list[Outer]:
     """Return the outer folds of a nested grouped cross-validation.
 
@@ -142,15 +152,17 @@ def nested_folds(
         groups: (windows,) what may not be parted.
         k: Outer folds, and inner folds of each.
         seed: Of the folds.
+        purge: As of `grouped_folds`, of outer and inner folds.
 
     Raises:
         InputError: Too few groups for k folds within k folds.
     """
     found = []
-    for number, fold in enumerate(grouped_folds(groups, k, seed)):
+    for number, fold in enumerate(grouped_folds(groups, k, seed, purge=purge)):
+        within = purge and purge.take(fold.train)
         inner = [
             Fold(fold.train[part.train], fold.train[part.test])
-            for part in grouped_folds(groups[fold.train], k, seed + 1 + number)
+            for part in grouped_folds(groups[fold.train], k, seed + 1 + number, purge=within)
         ]
         said = {name: cross_validate(name, score, inner) for name in candidates}
         scores = {name: score(name, fold.train, fold.test) for name in candidates}

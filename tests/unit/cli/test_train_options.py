@@ -132,10 +132,10 @@ def test_the_figures_of_a_training_are_json_with_what_made_them(
 ) -> None:
     metrics = {"macro_f1": {"fused": 0.5, "image": float("nan")}}
 
-    _show(Report("b-1", tmp_path, metrics), gone=None, begun=0.0, as_json=True)
+    _show(Report("b-1", tmp_path, metrics), gone=None, seconds=3.0, as_json=True)
 
     told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert told["metrics"] == {"macro_f1": {"fused": 0.5, "image": None}}
     assert (told["bundle"], told["folder"]) == ("b-1", str(tmp_path))
-    assert told["seconds"] > 0
+    assert told["seconds"] == 3.0
     assert {"commit", "machine", "command"} <= told.keys()

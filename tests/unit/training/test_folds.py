@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmindustry.errors import InputError
-from mmindustry.training.folds import Rows, grouped_folds, nested_folds, simplest
+from mmindustry.training.folds import Purge, Rows, grouped_folds, nested_folds, simplest
 
 
 @given(
@@ -49,7 +49,7 @@ def test_nothing_is_trained_on_that_lies_close_to_a_tested_window_of_its_machine
     assets = random.choice(["pump", "fan"], 80)
     groups = np.array([f"{a}-{int(t // 200)}" for a, t in zip(assets, times, strict=True)])
 
-    folds = grouped_folds(groups, 3, seed, times=times, purge_seconds=purge, assets=assets)
+    folds = grouped_folds(groups, 3, seed, purge=Purge(times, assets, purge))
 
     for fold in folds:
         for asset in ("pump", "fan"):
@@ -68,8 +68,29 @@ def test_nothing_is_trained_on_that_lies_close_to_a_tested_window_of_its_machine
 def test_folds_that_can_not_be_dealt_are_refused() -> None:
     with pytest.raises(InputError, match="2 groups can't be dealt to 3 folds"):
         grouped_folds(np.array(["a", "b"]), 3, 0)
+    near = Purge(np.zeros(2), np.array(["pump", "pump"]), 5.0)
     with pytest.raises(InputError, match="shorter purge"):
-        grouped_folds(np.array(["a", "b"]), 2, 0, times=np.zeros(2), purge_seconds=5.0)
+        grouped_folds(np.array(["a", "b"]), 2, 0, purge=near)
+    with pytest.raises(InputError, match="begin of every window"):
+        Purge(np.array([np.nan]), np.array(["pump"]), 5.0)
+
+
+def test_nested_folds_purge_on_the_inside_too() -> None:
+    times = np.arange(48.0)
+    assets = np.repeat(["pump", "fan"], 24)
+    groups = np.array([f"{asset}-{int(t) // 4}" for asset, t in zip(assets, times, strict=True)])
+    met: list[tuple[Rows, Rows]] = []
+
+    def score(name: str, train: Rows, test: Rows) -> float:
+        met.append((train, test))
+        return float(len(name))
+
+    nested_folds(["plain"], score, groups, k=2, seed=1, purge=Purge(times, assets, 1.5))
+
+    assert len(met) == 6
+    for train, test in met:
+        same = assets[test][:, None] == assets[train]
+        assert np.abs(times[test][:, None] - times[train])[same].min() > 1.5
 
 
 def test_nested_folds_choose_without_seeing_what_they_are_scored_on() -> None:
