@@ -120,7 +120,7 @@ class TrainingPolicy:
     """Weight of the single-modality fault losses, at least 0."""
     hazard: float = 0.5
     """Weight of the survival loss, at least 0."""
-    product: float = 2.0
+    product: float = 0.7
     """Weight of the product loss, at least 0."""
     product_focus: float = 0.0
     """How much the product loss looks away from what it is sure of (gamma of the focal loss), at

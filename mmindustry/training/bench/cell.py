@@ -61,7 +61,6 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
         patience=20 if few else 8,
         averaging=0.98 if few else 0.995,
         smoothing=0.05,
-        product=0.7,
         device="cpu",
     )
 
