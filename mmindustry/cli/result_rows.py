@@ -256,6 +256,17 @@ def missing(found: Mapping[str, Any]) -> Iterator[Row]:
         )
 
 
+def missing_notes(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the one network may lose, and in how many patterns it keeps to that."""
+    limits, patterns = found["limits"], found["patterns"]
+    held = sum(1 for row in patterns.values() if row["passed"])
+    yield (
+        f"Learned from {found['windows']['train']:,} windows. At most {limits['loss']:g} may be "
+        f"lost to the specialist and {limits['ece']:g} of calibration error is allowed: the one "
+        f"network keeps to both in {held} of {len(patterns)} patterns."
+    )
+
+
 def _spread(told: Sequence[float]) -> str:
     return f"{told[0]:.3f} ± {told[1]:.3f}"
 
