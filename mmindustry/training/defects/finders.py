@@ -15,7 +15,7 @@ from mmindustry.fusion.patches import SCORED_SHARE, PatchBank, grow_bank
 from mmindustry.fusion.texture import Plane
 from mmindustry.fusion.weights import Arrays
 from mmindustry.training.defects.marked import Marked
-from mmindustry.training.real.outlines import share_of
+from mmindustry.training.real.outlines import damaged_share
 from mmindustry.training.real.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -134,5 +134,5 @@ def _drawn_cells(marked: Marked, shelf: Shelf, size: tuple[int, int]) -> list["C
 
     random = np.random.default_rng(_SEED)
     none = np.zeros((size[0] // STRIDES[0], size[1] // STRIDES[0]), np.float32)
-    shares = (none if mark is None else share_of(mark, size) for mark in marked.marks)
+    shares = (none if mark is None else damaged_share(mark, size) for mark in marked.marks)
     return [draw_rows(shelf[k], share, random) for k, share in enumerate(shares)]

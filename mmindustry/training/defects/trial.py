@@ -13,7 +13,7 @@ from mmindustry.training.defects.finders import Teacher
 from mmindustry.training.defects.marked import Marked
 from mmindustry.training.defects.regions import Limits, Mask, Plane, hits, regions_of, true_regions
 from mmindustry.training.folds import Fold, grouped_folds
-from mmindustry.training.real.outlines import Mark, share_of
+from mmindustry.training.real.outlines import Mark, damaged_share
 
 Numbers = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -145,7 +145,7 @@ def _drawn(mark: Mark | None, heat: Plane) -> Mask:
     """Return the cells that are damaged by half at least, or the most if none is."""
     if mark is None:
         return np.zeros(heat.shape, np.bool_)
-    share = share_of(mark, (STRIDES[0] * heat.shape[0], STRIDES[0] * heat.shape[1]))
+    share = damaged_share(mark, (STRIDES[0] * heat.shape[0], STRIDES[0] * heat.shape[1]))
     return np.asarray((share >= min(_COVERED, float(share.max()))) & (share > 0), np.bool_)
 
 

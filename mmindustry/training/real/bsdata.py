@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
-from mmindustry.fusion.patch_encoders import STRIDES, patch_encoder
+from mmindustry.fusion.patch_encoders import patch_encoder
 from mmindustry.fusion.texture import Plane
 from mmindustry.training.pixels import Counts, average_precision_of, pixel_counts
 from mmindustry.training.real.looks import Looks, best_way, learned_elsewhere, look_at
+from mmindustry.training.real.outlines import damaged_share
 from mmindustry.training.real.patch_head import PatchHead, Rows, draw_rows, fit_head, hard_rows
 from mmindustry.training.real.photographs import Photograph, find_photographs
 from mmindustry.training.real.rounds import interval, pairs_in_order, share_of
@@ -106,7 +107,7 @@ def _check(folder: Path, sequences: NDArray[np.str_], truth: NDArray[np.bool_]) 
 
 def _judge(task: _Task, tell: Tell) -> Judged:
     random = np.random.default_rng(7)
-    shares = [_share(photo, task.size) for photo in task.photos]
+    shares = [damaged_share(photo, task.size) for photo in task.photos]
     rows = [draw_rows(task.shelf[k], share, random) for k, share in enumerate(shares)]
     names = np.unique(task.sequences)
     scores = np.zeros(len(task.photos))
@@ -152,14 +153,6 @@ def _count(found: Mapping[str, Counts], task: _Task, k: int, *, heat: Plane, pla
 def _usual_place(shares: Sequence[Plane]) -> Plane:
     mean = np.asarray(np.mean(shares, axis=0), np.float32)
     return np.asarray(cv2.GaussianBlur(mean, (0, 0), _PLACE_BLUR_CELLS), np.float32)
-
-
-def _share(photo: Photograph, size: tuple[int, int]) -> Plane:
-    rows, columns = size[0] // STRIDES[0], size[1] // STRIDES[0]
-    if not photo.polygons:
-        return np.zeros((rows, columns), np.float32)
-    drawn = photo.mask(2 * size[1], 2 * size[0]).astype(np.float32)
-    return np.asarray(cv2.resize(drawn, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _strongest(heat: Plane) -> float:

@@ -44,7 +44,7 @@ class Outlines:
         return drawn > 0
 
 
-def share_of(mark: Mark, size: tuple[int, int]) -> NDArray[np.float32]:
+def damaged_share(mark: Mark, size: tuple[int, int]) -> NDArray[np.float32]:
     """Return how much of each cell of the finest feature map is damaged, 0..1.
 
     Args:

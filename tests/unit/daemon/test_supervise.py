@@ -43,7 +43,7 @@ def family(*children: Child, restart_limit: int = 5) -> Family:
     return Family(children, policy, clock=clock, log=log)
 
 
-def until(claim: Callable[[], bool], *, seconds: float = 15) -> None:
+def until(claim: Callable[[], bool], *, seconds: float = 60) -> None:
     clock, pause = SystemClock(), Stop()
     deadline = clock.monotonic() + seconds
     while not claim():
