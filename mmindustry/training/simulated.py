@@ -36,7 +36,6 @@ from mmindustry.training.examples import make_data, orders
 from mmindustry.training.heatmap_lane import LaneRun, evaluate_lane
 from mmindustry.training.loop import Attend, batches, fit
 from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, TrainingPolicy
-from mmindustry.training.process import settle_process
 from mmindustry.training.scores import macro_f1
 from mmindustry.training.serving import Measured, Serving, measure
 from mmindustry.training.split import Split, split_by_group
@@ -116,7 +115,7 @@ def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None)
         Interrupted: `attend.stop` said so.
     """
     attend = replace(attend or Attend(), tell=tell if attend is None else attend.tell)
-    settle_process()
+    torch.set_num_threads(1)
     if run.out.exists():
         raise InputError(f"{run.out}: exists already; give another --out, bundles never change")
     known = (*FUSIONS, *CLASSICS)

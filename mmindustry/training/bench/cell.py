@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mmindustry.fusion.calibration import (
@@ -19,7 +20,6 @@ from mmindustry.training.bench.arena import Arena, Rows, Tell
 from mmindustry.training.bench.hearing import Said, additive, listen, patterns
 from mmindustry.training.loop import Trained, train
 from mmindustry.training.policy import TrainingPolicy
-from mmindustry.training.process import settle_process
 from mmindustry.training.results import result, write_result
 from mmindustry.training.scores import class_f1, macro_f1
 
@@ -88,7 +88,7 @@ def fit_rows(arena: Arena, key: CellKey, rows: Rows, tell: Tell) -> Trained:
     learn, held = validate_rows(arena, rows, key.seed)
     data = arena.data
     data.spec = replace(data.spec, fusion=key.fusion)
-    settle_process()
+    torch.set_num_threads(1)
     return train(data, rows=learn, validate=held, policy=cell_policy(key), tell=tell)
 
 

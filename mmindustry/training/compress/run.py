@@ -25,7 +25,6 @@ from mmindustry.training.compress.tune import TaughtLesson, tuned
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
-from mmindustry.training.process import settle_process
 from mmindustry.training.serving import Measured, Serving, measure
 from mmindustry.training.split import Rows, Split, in_parts, split_by_group
 
@@ -94,7 +93,7 @@ def compress(order: Order, data: DataSet, tell: Tell) -> dict[str, Any]:
 
     `passed` False: none did, and nothing was written.
     """
-    settle_process()
+    torch.set_num_threads(1)
     split = split_by_group(data.targets().group, validate=0.12, test=0.2, seed=order.seed)
     prior = training_prior(order.bundle)
     manifest = order.bundle.manifest

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mmindustry.fusion.calibration import (
@@ -26,7 +27,6 @@ from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.loop import Trained, train
 from mmindustry.training.policy import TrainingPolicy
-from mmindustry.training.process import settle_process
 from mmindustry.training.report.intervals import episodes_of, interval, pivotal_interval
 from mmindustry.training.report.metrics import calibration_error_floor, debiased_calibration_error
 from mmindustry.training.scores import macro_f1
@@ -68,7 +68,7 @@ class Cell:
 
 def compare(data: DataSet, run: MissingRun, tell: Tell) -> dict[str, Any]:
     """Return the figures of all seven patterns; eight trainings, each kept once it is done."""
-    settle_process()
+    torch.set_num_threads(1)
     split = split_by_group(data.targets().group, validate=0.12, test=0.25, seed=run.policy.seed)
     drawn = np.random.default_rng(run.policy.seed).permutation(split.train)[: run.train_windows]
     split = Split(np.sort(drawn), split.validate, split.test)
