@@ -52,7 +52,6 @@ def fusion(
         seeds=seeds,
         data=data,
     )
-
     keys = asked.keys()
 
     def run() -> dict[str, Any]:

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.fusion.patch_encoders import Levels, joined
-from mmindustry.fusion.texture import Plane
+from mmindustry.fusion.texture import Plane, blurred
 
 _PROJECTED = 64
 _POOL = 12_000
 SCORED_SHARE = 0.005
 """Share of a picture's cells that it is scored by where nothing else is said."""
+DRAWN_SHARE = 0.0003
+"""The same where drawn defects taught: damage may be far smaller than a picture."""
 _SMOOTH_CELLS = 1.0
 _BLOCK = 2_048
 
@@ -43,7 +45,7 @@ class PatchBank:
         features = joined(levels, self.level)
         rows, columns, channels = features.shape
         strange = self.distances(features.reshape(-1, channels)).reshape(rows, columns)
-        return np.asarray(cv2.GaussianBlur(strange, (0, 0), _SMOOTH_CELLS), np.float32)
+        return smooth(strange)
 
     def distances(self, features: Plane) -> Plane:
         """Return each patch's distance to its nearest in the bank, in units of the bank's spread.
@@ -107,6 +109,11 @@ def core_set(rows: Plane, count: int, random: np.random.Generator) -> NDArray[np
         np.minimum(away, length - 2 * (rows @ rows[last]) + length[last], out=away)
         chosen[number] = int(away.argmax())
     return chosen
+
+
+def smooth(heat: Plane) -> Plane:
+    """Return the heat of cells smoothed over a cell: one hot cell alone is seldom a defect."""
+    return blurred(heat, _SMOOTH_CELLS)
 
 
 def picture_score(heat: Plane, share: float = SCORED_SHARE) -> float:

@@ -78,9 +78,8 @@ def _edges(smooth: Plane, scale: float, around: float | None = None) -> tuple[Pl
     down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1) * np.float32(scale / 16.0)
     xx, yy = blurred(across * across, around), blurred(down * down, around)
     xy = blurred(across * down, around)
-    root = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
-    strong = np.sqrt(np.maximum((xx + yy + root) / 2, 0))
-    return strong, np.sqrt(np.maximum((xx + yy - root) / 2, 0))
+    weak, strong = (np.sqrt(np.maximum(value, 0)) for value in _eigenvalues(xx, yy, xy))
+    return strong, weak
 
 
 def _curvatures(light: Plane, scale: float) -> tuple[Plane, Plane]:
@@ -89,8 +88,14 @@ def _curvatures(light: Plane, scale: float) -> tuple[Plane, Plane]:
     xx, yy, xy = (
         cv2.Sobel(smooth, cv2.CV_32F, *order, ksize=3) * unit for order in ((2, 0), (0, 2), (1, 1))
     )
+    return _eigenvalues(xx, yy, xy)
+
+
+def _eigenvalues(xx: Plane, yy: Plane, xy: Plane) -> tuple[Plane, Plane]:
+    """Return those of the symmetric 2 x 2 matrix of each place, the lower first."""
     root = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
-    return (xx + yy - root) / 2, (xx + yy + root) / 2
+    low, high = (xx + yy - root) / 2, (xx + yy + root) / 2
+    return np.asarray(low, np.float32), np.asarray(high, np.float32)
 
 
 def _around(scale: float) -> float:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.errors import MissingExtra
 from mmindustry.fusion.patch_encoders import STRIDES, Levels
-from mmindustry.fusion.patches import SCORED_SHARE, PatchBank, grow_bank
+from mmindustry.fusion.patches import DRAWN_SHARE, SCORED_SHARE, PatchBank, grow_bank, smooth
 from mmindustry.fusion.texture import Plane
 from mmindustry.fusion.weights import Arrays
 from mmindustry.training.defects.marked import Marked
@@ -26,8 +25,6 @@ Rows = NDArray[np.int64]
 
 TAUGHT_BY = ("masks", "normals")
 _SEED = 7
-_SMOOTH_CELLS = 1.0
-_STRONGEST_HEAD = 0.0003
 
 
 class Finder(Protocol):
@@ -52,12 +49,11 @@ class ByMasks:
     """Two layers on frozen features, taught by masks; heat in log odds, stride 4."""
 
     head: "PatchHead"
-    strongest: float = _STRONGEST_HEAD
+    strongest: float = DRAWN_SHARE
 
     def heat(self, levels: Levels) -> Plane:
         """Return the log odds of damage, smooth over a cell."""
-        heat = self.head.heat(levels)
-        return np.asarray(cv2.GaussianBlur(heat, (0, 0), _SMOOTH_CELLS), np.float32)
+        return smooth(self.head.heat(levels))
 
     def arrays(self) -> Arrays:
         """Return the head's."""

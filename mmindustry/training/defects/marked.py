@@ -19,7 +19,7 @@ from mmindustry.training.real.outlines import (
     read_document,
 )
 from mmindustry.training.real.photographs import taken_at
-from mmindustry.training.real.products import is_mask_folder, mask_at, masks_in
+from mmindustry.training.real.products import MASK_ENDING, is_mask_folder, mask_at, masks_in
 
 Names = NDArray[np.str_]
 Truth = NDArray[np.bool_]
@@ -27,7 +27,6 @@ Truth = NDArray[np.bool_]
 GROUPED_BY = ("sequence", "folder", "look", "picture")
 """What pictures may not be parted by, the surest first."""
 _NORMAL = frozenset({"good", "normal", "ok"})
-_MASK_ENDING = "_mask"
 _FEW = 2
 
 
@@ -104,7 +103,7 @@ def _pictures(folder: Path) -> Iterator[Path]:
         inside = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in inside.parts)
         masked = any(is_mask_folder(place) for place in inside.parents)
-        drawn = hidden or masked or path.stem.endswith(_MASK_ENDING)
+        drawn = hidden or masked or path.stem.endswith(MASK_ENDING)
         if path.suffix.lower() in SUFFIXES and path.is_file() and not drawn:
             yield path
 
@@ -116,7 +115,7 @@ def _marks(folder: Path, labels: Path | None, pictures: Sequence[Path]) -> Mappi
         if is_mask_folder(place):
             masks |= masks_in(place, [path for path in pictures if place.parent in path.parents])
     for path in pictures:
-        beside = path.with_name(f"{path.stem}{_MASK_ENDING}.png")
+        beside = path.with_name(f"{path.stem}{MASK_ENDING}.png")
         if beside.is_file():
             masks[path] = beside
     places = [folder] if labels is None else [folder, labels]

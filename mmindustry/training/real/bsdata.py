@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
 from mmindustry.fusion.patch_encoders import patch_encoder
+from mmindustry.fusion.patches import DRAWN_SHARE, picture_score, smooth
 from mmindustry.fusion.texture import Plane
 from mmindustry.training.pixels import Counts, average_precision_of, pixel_counts
 from mmindustry.training.real.looks import Looks, best_way, learned_elsewhere, look_at
@@ -38,8 +39,6 @@ from mmindustry.training.scores import auroc
 Numbers = NDArray[np.float64]
 
 LONGEST_SIDE = 832
-TOP_SHARE = 0.0003
-SMOOTH_CELLS = 1.0
 _PLACE_BLUR_CELLS = 2.0
 _LOGITS = (-16.0, 16.0)
 _LEAST_SEQUENCES = 2
@@ -120,9 +119,8 @@ def _judge(task: _Task, tell: Tell) -> Judged:
         place = _usual_place([shares[k] for k in rest])
         found = {key: np.zeros((2, 4_096), np.int64) for key in pixels}
         for k in own:
-            heat = head.heat(task.shelf[int(k)])
-            heat = np.asarray(cv2.GaussianBlur(heat, (0, 0), SMOOTH_CELLS), np.float32)
-            scores[k] = _strongest(heat)
+            heat = smooth(head.heat(task.shelf[int(k)]))
+            scores[k] = picture_score(heat, DRAWN_SHARE)
             _count(found, task, int(k), heat=heat, place=place)
         for key, counts in found.items():
             pixels[key].append(counts)
@@ -153,11 +151,6 @@ def _count(found: Mapping[str, Counts], task: _Task, k: int, *, heat: Plane, pla
 def _usual_place(shares: Sequence[Plane]) -> Plane:
     mean = np.asarray(np.mean(shares, axis=0), np.float32)
     return np.asarray(cv2.GaussianBlur(mean, (0, 0), _PLACE_BLUR_CELLS), np.float32)
-
-
-def _strongest(heat: Plane) -> float:
-    count = max(1, round(TOP_SHARE * heat.size))
-    return float(np.partition(heat.ravel(), -count)[-count:].mean())
 
 
 def _enlarged(heat: Plane, size: tuple[int, int]) -> Plane:

@@ -16,7 +16,7 @@ from mmindustry.training.real.labels import named_anomalous
 Truth = NDArray[np.bool_]
 
 _MASK_FOLDERS = frozenset({"mask", "masks", "ground_truth"})
-_MASK_ENDING = "_mask"
+MASK_ENDING = "_mask"
 _DRAWN = 127
 _TOLD = 8
 _CHANNELS_WITH_ALPHA = 4
@@ -190,4 +190,4 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _plain(path: Path) -> str:
-    return path.stem.removesuffix(_MASK_ENDING)
+    return path.stem.removesuffix(MASK_ENDING)
