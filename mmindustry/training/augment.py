@@ -11,6 +11,8 @@ from mmindustry.training.policy import AugmentPolicy
 
 Batch = dict[str, Tensor]
 
+_WHOLLY_FOREIGN = 1.5
+"""Upper end of the share of foreign words: whatever is drawn above 1 is a whole entry."""
 _QUIETEST_DB, _LOUDEST_DB = -6.0, 6.0
 
 
@@ -44,6 +46,8 @@ class Augment:
             if name in batch:  # a recipe need not number words
                 kept = drawn.kept(batch[name].shape, self.policy.token_dropout)
                 changed[name] = batch[name] * kept
+        if self.policy.foreign and "text_ids" in changed:
+            changed["text_ids"] = drawn.foreign(changed["text_ids"], self.recipe)
         for name in ("audio_mask", "image_mask", "text_mask"):
             changed[name] = _thinned(
                 batch[name], drawn.kept(batch[name].shape, self.policy.item_dropout)
@@ -134,6 +138,12 @@ class _Drawn:
         place = torch.arange(size, device=self.device).unsqueeze(0)
         return (place >= begin) & (place < begin + length)  # (batch, size)
 
+    def foreign(self, ids: Tensor, recipe: Recipe) -> Tensor:
+        """Put unknown words in the place of some or all of an entry's."""
+        struck = ~self.kept(ids.shape[:2], self.policy.foreign)
+        share = self.uniform(*ids.shape[:2], high=_WHOLLY_FOREIGN) * struck
+        return foreign_words(ids, share, recipe, self.random)
+
     def pictures(self) -> Batch:
         """One exposure and contrast for all pictures of a window; the frame moves by pixels."""
         asked, batch = self.policy, self.batch
@@ -181,3 +191,23 @@ def _thinned(mask: Tensor, kept: Tensor) -> Tensor:
     """Return the mask where it is kept; as it was in rows where nothing would be left."""
     thinned = mask * kept
     return torch.where(thinned.sum(1, keepdim=True) > 0, thinned, mask)
+
+
+def foreign_words(ids: Tensor, share: Tensor, recipe: Recipe, random: torch.Generator) -> Tensor:
+    """Return text ids with others drawn at random in their place: what unknown words hash to.
+
+    Words give way to words and n-grams to n-grams; padding stays.
+
+    Args:
+        ids: (batch, entries, tokens).
+        share: (batch, entries), of each entry's ids; 1 and above is all of them.
+        recipe: Tells which ids are words.
+        random: What is drawn from, on the CPU.
+    """
+    drawn, chosen = (torch.rand(ids.shape, generator=random).to(ids.device) for _ in range(2))
+    word = ids < recipe.word_ids
+    first = torch.where(word, 1, recipe.word_ids)
+    count = torch.where(word, recipe.word_ids - 1, recipe.ngram_ids)
+    others = first + (drawn * count).long().clamp(max=count - 1)
+    taken = (chosen < share.unsqueeze(-1)) & (ids > 0)
+    return torch.where(taken, others.to(ids.dtype), ids)

@@ -1,10 +1,11 @@
 """What a network can do on assets it has never met, beside the controls that must fail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mmindustry.fusion import hazard
@@ -19,6 +20,7 @@ from mmindustry.fusion.calibration import (
 )
 from mmindustry.fusion.runtime import Raw, Runtime
 from mmindustry.fusion.spec import EMPTY, GOOD, HEALTHY, NetworkSpec
+from mmindustry.training.augment import foreign_words
 from mmindustry.training.dataset import Arrays, DataSet, Targets
 from mmindustry.training.scores import chance_f1, class_f1, concordance, macro_f1
 from mmindustry.training.split import Rows, in_parts
@@ -144,8 +146,18 @@ def fused_probabilities(
     views: Views, calibration: Calibration, prior: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return calibrated fault probabilities of the windows as they are, (windows, faults)."""
-    temperatures = np.array([calibration.temperature(tuple(row)) for row in views.seen.tolist()])
-    return posterior(views.natural.evidence.astype(np.float64), prior, temperatures)
+    return calibrated(views.natural.evidence, views.seen, calibration, prior)
+
+
+def calibrated(
+    evidence: NDArray[Any],
+    seen: NDArray[np.bool_],
+    calibration: Calibration,
+    prior: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return probabilities (windows, faults), each window's temperature by what it `seen`."""
+    temperatures = np.array([calibration.temperature(tuple(row)) for row in seen.tolist()])
+    return posterior(evidence.astype(np.float64), prior, temperatures)
 
 
 def alarm_figures(
@@ -162,8 +174,7 @@ def alarm_figures(
     truth = views.truth
     faults = np.array([name != HEALTHY for name in spec.faults])
     healthy = ~faults[truth.fault]
-    on = np.array([thresholds.get(name, {}).get("on", 1.0) for name in spec.faults])
-    over = (probabilities >= on) & faults
+    over = over_threshold(probabilities, spec, thresholds)
     severe = ~healthy & (truth.severity >= _SEVERE)
     own = over[np.arange(len(over)), truth.fault]
     return {
@@ -171,6 +182,41 @@ def alarm_figures(
         "severe_over": _mean(own[severe]),
         "severe_other_over": _mean((over.any(axis=1) & ~own)[severe]),
     }
+
+
+def over_threshold(
+    probabilities: NDArray[np.float64],
+    spec: NetworkSpec,
+    thresholds: Mapping[str, Mapping[str, float]],
+) -> NDArray[np.bool_]:
+    """Return which faults of which windows are at or over their `on`, (windows, faults)."""
+    on = np.array([thresholds.get(name, {}).get("on", 1.0) for name in spec.faults])
+    faults = np.array([name != HEALTHY for name in spec.faults])
+    over: NDArray[np.bool_] = (probabilities >= on) & faults
+    return over
+
+
+def with_foreign_words(
+    runtime: Runtime, data: DataSet, rows: Rows
+) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
+    """Yield (name, evidence (windows, faults), seen (windows, modalities)) of windows whose log
+    entries are made of unknown words: `healthy_foreign_over` with the sound and the pictures that
+    are there, `text_foreign_over` with nothing but the entries."""
+    random = torch.Generator().manual_seed(0)
+    shown = {"healthy_foreign_over": (True, True, True), "text_foreign_over": PATTERNS["text"]}
+    said: dict[str, list[NDArray[np.float32]]] = {name: [] for name in shown}
+    seen: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in shown}
+    for part in in_parts(rows, _BATCH):
+        arrays = data.batch(part)
+        ids = torch.from_numpy(arrays["text_ids"])
+        every = torch.ones(ids.shape[:2])
+        arrays["text_ids"] = foreign_words(ids, every, data.spec.recipe, random).numpy()
+        for name, present in shown.items():
+            left = _hidden(arrays, present)
+            said[name].append(runtime.run(left).evidence)
+            seen[name].append(left["present"] > 0)
+    for name in shown if len(rows) else ():
+        yield name, np.concatenate(said[name]).astype(np.float64), np.concatenate(seen[name])
 
 
 def _pattern_f1(views: Views, pattern: str, prior: NDArray[np.float64], classes: int) -> float:

@@ -47,6 +47,9 @@ class AugmentPolicy:
     """How often a window gets a healthy one's sound under its own, from -6 to +6 dB, 0..1."""
     token_dropout: float = 0.1
     """How often a word or n-gram is forgotten, as other spellings do, 0..1."""
+    foreign: float = 0.3
+    """How often words of an entry, on a third of these all of them, give way to ones that nobody
+    has learned anything from, 0..1."""
     item_dropout: float = 0.1
     """How often a frame, segment or entry is lost, never the last that is there, 0..1."""
     operating_dropout: float = 0.1
@@ -56,7 +59,8 @@ class AugmentPolicy:
 
     def __post_init__(self) -> None:
         """Refuse what would leave nothing to learn from."""
-        shares = ("background", "token_dropout", "item_dropout", "operating_dropout", "outages")
+        often = ("background", "token_dropout", "foreign", "item_dropout", "operating_dropout")
+        shares = (*often, "outages")
         limits = {"shift_pixels": 16, "crop": 0.5, "light": 1, "picture_noise": 0.5, "gain": 2}
         limits |= {"tilt": 2, "sound_noise": 1, "masked_bands": 32, "masked_moments": 32}
         limits |= dict.fromkeys(shares, 1)

@@ -15,9 +15,12 @@ from mmindustry.training.evaluate import (
     Views,
     alarm_figures,
     calibrate,
+    calibrated,
     figures,
     fused_probabilities,
+    over_threshold,
     view,
+    with_foreign_words,
 )
 from mmindustry.training.loop import class_prior
 from mmindustry.training.split import Split
@@ -76,6 +79,10 @@ def measure(
         views, spec, calibration, prior=expected, kinds=kinds[split.test]
     )
     metrics["alarms"] = alarm_figures(views, spec, served, thresholds)
+    calm = (views.truth.fault == spec.faults.index(HEALTHY)) & views.seen[:, 2]
+    for name, evidence, there in with_foreign_words(runtime, data, split.test[calm]):
+        likely = calibrated(evidence, there, calibration, expected)
+        metrics["alarms"][name] = float(over_threshold(likely, spec, thresholds).any(axis=1).mean())
     metrics["windows"] = counts(data, split)
     seen = (held.truth.product >= 0) & held.seen[:, 0]
     temperature = fit_temperature(

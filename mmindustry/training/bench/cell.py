@@ -19,7 +19,7 @@ from mmindustry.fusion.calibration import (
 from mmindustry.training.bench.arena import Arena, Rows, Tell
 from mmindustry.training.bench.hearing import Said, additive, listen, patterns
 from mmindustry.training.loop import Trained, train
-from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
 from mmindustry.training.results import result, write_result
 from mmindustry.training.scores import class_f1, macro_f1
 
@@ -61,6 +61,7 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
         patience=20 if few else 8,
         averaging=0.98 if few else 0.995,
         smoothing=0.05,
+        augment=AugmentPolicy(foreign=0.0),
         device="cpu",
     )
 

@@ -17,9 +17,10 @@ from mmindustry.training.bench.cell import (
     fit_rows,
     score_on,
 )
-from mmindustry.training.bench.dealt import dealt_labels
 from mmindustry.training.bench.oracle import oracle_choices
 from mmindustry.training.bench.trivial import STANDING, trivial_features
+from mmindustry.training.dealt import dealt_labels
+from mmindustry.training.loop import Attend
 from mmindustry.training.scores import chance_f1, macro_f1, mean_interval
 
 TRIVIAL_ABOVE_CHANCE = 0.05
@@ -118,7 +119,8 @@ def gain_gate(cell: Mapping[str, Any]) -> Gate:
 def pairing_gate(arena: Arena, cell: Mapping[str, Any], *, windows: int, tell: Tell) -> Gate:
     """Gate 4: foreign partners don't help the best modality; dealt labels teach nothing."""
     key = CellKey(fusion="late", windows=windows, seed=1)
-    dealt = dealt_labels(arena, arena.draw(windows, 1), cell_policy(key), tell)
+    rows, attend = arena.draw(windows, 1), Attend(tell=tell)
+    dealt = dealt_labels(arena.data, rows, arena.unseen, policy=cell_policy(key), attend=attend)
     passed = cell["shuffled"] <= cell["best_single"] + SHUFFLED_ABOVE
     figures = {
         "shuffled": cell["shuffled"],

@@ -16,7 +16,7 @@ from tests.unit.training.tiny import tiny_spec
 
 STILL = AugmentPolicy(
     shift_pixels=0, light=0, gain=0, tilt=0, masked_bands=0, masked_moments=0,
-    token_dropout=0, item_dropout=0, operating_dropout=0,
+    token_dropout=0, foreign=0, item_dropout=0, operating_dropout=0,
 )  # fmt: skip
 
 

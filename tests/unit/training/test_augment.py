@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mmindustry.training.augment import Augment, Batch
+from mmindustry.training.augment import Augment, Batch, foreign_words
 from mmindustry.training.batches import real_outages
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.policy import AugmentPolicy
@@ -68,6 +68,7 @@ PICTURES = {"image_frames", "image_regions"}
         ({"masked_moments": 6}, {"audio_logmel"}),
         ({"background": 1.0}, {"audio_logmel"}),
         ({"token_dropout": 0.3}, {"text_ids"}),
+        ({"foreign": 1.0}, {"text_ids"}),
         ({"item_dropout": 0.5}, {"image_mask", "text_mask"}),
         ({"operating_dropout": 0.5}, {"operating"}),
         ({"outages": 1.0}, {"present"}),
@@ -105,6 +106,26 @@ def test_a_background_lies_within_six_decibels_of_what_is_heard() -> None:
     assert decibels.std() > 1
     shape = added[:, 0] / added[:, 0].mean((1, 2), keepdim=True)
     torch.testing.assert_close(shape, shape[:1].expand_as(shape), atol=0.02, rtol=0.02)
+
+
+def test_unknown_words_take_the_place_of_words_and_n_grams_of_n_grams() -> None:
+    ids = torch.tensor([1, 5, RECIPE.word_ids - 1, RECIPE.word_ids, RECIPE.vocabulary - 1, 0])
+    ids = ids.repeat(200, 3, 1)
+    share = torch.tensor([0.0, 0.5, 1.0]).repeat(200, 1)
+
+    others = foreign_words(ids, share, RECIPE, torch.Generator().manual_seed(2))
+
+    words = ids < RECIPE.word_ids
+    assert torch.equal(others[:, 0], ids[:, 0])
+    assert (others[..., 5] == 0).all()
+    there = ids > 0
+    assert (others[words & there] < RECIPE.word_ids).all()
+    assert (others[words & there] > 0).all()
+    assert (others[~words] >= RECIPE.word_ids).all()
+    assert (others < RECIPE.vocabulary).all()
+    changed = (others != ids).double()[..., :5].mean((0, 2))
+    assert changed[1] == pytest.approx(0.5, abs=0.1)
+    assert changed[2] > 0.9
 
 
 def test_without_a_healthy_window_there_is_no_background() -> None:

@@ -13,12 +13,13 @@ from typing_extensions import override
 
 from mmindustry.simulate.difficulty import small
 from mmindustry.training.bench.arena import Arena
-from mmindustry.training.bench.dealt import deal, dealt_labels
 from mmindustry.training.bench.gates import trivial_gate
 from mmindustry.training.bench.growth import exponent, real_growth, simulated_growth
 from mmindustry.training.bench.provenance import made_of
 from mmindustry.training.bench.realism import Pair, sound_figures
 from mmindustry.training.dataset import DataSet, Label
+from mmindustry.training.dealt import Dealt, deal, dealt_labels
+from mmindustry.training.loop import Attend
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import mean_interval
 from tests.unit.training.tiny import FAULTS, START, tiny_data, tiny_spec
@@ -48,10 +49,6 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
     return Arena(small(), data, rows[known & early], rows[known & ~early], rows[~known], rows // 4)
 
 
-def _quiet(message: str) -> None:
-    del message
-
-
 def _labelled(arena: Arena, fault_of: Callable[[int], int]) -> Arena:
     """Return the arena with other faults, and hours of the day apart from them."""
     labels = [
@@ -67,6 +64,11 @@ def _at_random(row: int) -> int:
 
 def _policy() -> TrainingPolicy:
     return TrainingPolicy(epochs=20, patience=20, averaging=0.9, device="cpu", learning_rate=0.01)
+
+
+def _dealt(arena: Arena, policy: TrainingPolicy | None = None) -> Dealt:
+    sides = arena.data, arena.learned, arena.unseen
+    return dealt_labels(*sides, policy=policy or _policy(), attend=Attend())
 
 
 def test_gate_1_holds_where_nothing_tells_the_label(arena: Arena) -> None:
@@ -108,7 +110,7 @@ def test_dealt_labels_come_evenly_and_leave_what_is_not_of_the_fault(arena: Aren
 
 
 def test_gate_4_holds_where_labels_are_learned_by_heart_and_tell_nothing(arena: Arena) -> None:
-    dealt = dealt_labels(arena, arena.learned, _policy(), _quiet)
+    dealt = _dealt(arena)
 
     assert dealt.learned.above, dealt.figures()
     assert dealt.unseen.answered == 3
@@ -119,7 +121,7 @@ def test_gate_4_holds_where_labels_are_learned_by_heart_and_tell_nothing(arena: 
 def test_gate_4_finds_an_input_that_carries_the_dealt_label(arena: Arena) -> None:
     telling = _Telling(tiny_spec(), arena.data.folders)
 
-    dealt = dealt_labels(replace(arena, data=telling), arena.learned, _policy(), _quiet)
+    dealt = _dealt(replace(arena, data=telling))
 
     assert dealt.unseen.above, dealt.figures()
     assert not dealt.passed
@@ -128,15 +130,13 @@ def test_gate_4_finds_an_input_that_carries_the_dealt_label(arena: Arena) -> Non
 def test_gate_4_finds_windows_that_stand_on_both_sides(arena: Arena) -> None:
     leaked = replace(arena, unseen=np.append(arena.unseen[:40], arena.learned))
 
-    dealt = dealt_labels(leaked, arena.learned, _policy(), _quiet)
+    dealt = _dealt(leaked)
 
     assert not dealt.passed, dealt.figures()
 
 
 def test_gate_4_is_not_held_by_a_network_that_learned_nothing(arena: Arena) -> None:
-    dealt = dealt_labels(
-        arena, arena.learned, replace(_policy(), epochs=1, learning_rate=1e-6), _quiet
-    )
+    dealt = _dealt(arena, replace(_policy(), epochs=1, learning_rate=1e-6))
 
     assert not dealt.learned.above
     assert not dealt.passed

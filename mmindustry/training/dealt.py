@@ -1,9 +1,9 @@
-"""The control of gate 4: labels dealt at random, learned by heart, and tried where none was seen.
+"""A control: labels dealt at random, learned by heart, and tried on machines never met.
 
 A control that can't fail shows nothing. So the classes are dealt evenly (answering one class gains
-nothing), a network is trained by the recipe of a cell of that size, weights are kept by the windows
-it learned from (the better by heart, the longer), and the gate asks that it did learn them: what
-then carries a label to the other side must show.
+nothing), a network is trained by the recipe it controls, weights are kept by the windows it learned
+from (the better by heart, the longer), and it must have learned them: what then carries a label to
+the other side shows.
 """
 
 from dataclasses import dataclass, replace
@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmindustry.training.bench.arena import Arena, Rows, Tell
-from mmindustry.training.bench.cell import choices
+from mmindustry.fusion.calibration import posterior
+from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.training.dataset import DataSet
-from mmindustry.training.loop import train
+from mmindustry.training.loop import Attend, Trained, fit
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import macro_f1
+from mmindustry.training.split import Rows, in_parts
 
 _DEALS = 1_000
 _CHANCE = (0.005, 0.995)
 _SEED = 5
+_BATCH = 64
 _KEPT_BY = 7  # every so many of the windows learned from say which weights are kept
 
 
@@ -55,7 +57,7 @@ class Dealt:
         return self.learned.above and not self.unseen.above
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures of the gate."""
+        """Return both scores as plain figures."""
         return {
             "permuted_labels": self.unseen.found,
             "chance": self.unseen.chance,
@@ -67,18 +69,28 @@ class Dealt:
         }
 
 
-def dealt_labels(arena: Arena, rows: Rows, policy: TrainingPolicy, tell: Tell) -> Dealt:
-    """Return what a network is worth that learned dealt labels of `rows` by `policy`."""
-    false = deal(arena.data)
-    false.spec = replace(false.spec, fusion=policy.fusion)
-    arena = replace(arena, data=false)
-    trained = train(false, rows=rows, validate=rows[::_KEPT_BY], policy=policy, tell=tell)
+def dealt_labels(
+    data: DataSet, rows: Rows, unseen: Rows, *, policy: TrainingPolicy, attend: Attend
+) -> Dealt:
+    """Return what a network is worth on `unseen` that learned dealt labels of `rows`."""
+    false = deal(data)
+    false.spec = replace(data.spec, fusion=policy.fusion)
+    learned_by = {"rows": rows, "validate": rows[::_KEPT_BY]}
+    trained = fit(false, **learned_by, policy=policy, attend=attend)
     fault = false.targets().fault
-    learned, unseen = (
-        _score(choices(arena, trained, at), fault[at], len(false.spec.faults))
-        for at in (rows, arena.unseen)
+    learned, elsewhere = (
+        _score(_choices(false, trained, at), fault[at], len(false.spec.faults))
+        for at in (rows, unseen)
     )
-    return Dealt(learned, unseen)
+    return Dealt(learned, elsewhere)
+
+
+def _choices(data: DataSet, trained: Trained, rows: Rows) -> NDArray[np.int64]:
+    runtime = TorchRuntime(trained.network)
+    said = [runtime.run(data.batch(part)).evidence for part in in_parts(rows, _BATCH)]
+    evidence = np.concatenate(said).astype(np.float64)
+    chosen: NDArray[np.int64] = posterior(evidence, trained.prior).argmax(axis=1)
+    return chosen
 
 
 def deal(data: DataSet) -> DataSet:
