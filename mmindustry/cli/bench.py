@@ -109,14 +109,11 @@ def choose(
     from mmindustry.training.bench.arena import open_arena
     from mmindustry.training.bench.choose import choose_default
     from mmindustry.training.bench.fusion import cells_folder
-    from mmindustry.training.bench.provenance import made_of
 
     def run() -> dict[str, Any]:
         card = hard()
-        arena = open_arena(card, work, said)
-        folder = cells_folder(work, card)
-        found = choose_default(arena, folder, said, windows=size, folds=folds, purge_hours=purge)
-        return found | {"made_of": made_of(folder.glob(f"fold-*-{size}-*.json"))}
+        arena, folder = open_arena(card, work, said), cells_folder(work, card)
+        return choose_default(arena, folder, said, windows=size, folds=folds, purge_hours=purge)
 
     figures = _timed("bench-choose", run, out)
     for name, scores in figures["scores"].items():

@@ -26,7 +26,10 @@ _To = Annotated[str, typer.Option("--to", help="int8, pruned or distilled.")]
 _Out = Annotated[Path, typer.Option(help="Folder of the new bundle.")]
 _DataSet = Annotated[
     Path | None,
-    typer.Option(help="Folder of labelled windows; else the simulated plant is asked."),
+    typer.Option(
+        help="Folder of labelled windows, none of a machine that the bundle learned from unless "
+        "they are those it was trained on, whole; else the simulated plant is asked."
+    ),
 ]
 _Windows = Annotated[int, typer.Option(help="Labelled windows to simulate.")]
 _Machines = Annotated[int, typer.Option(help="Machines they come from.")]
@@ -95,13 +98,16 @@ def compress(
 
 
 def _data(loaded: "Bundle", folder: Path | None, plan: dict[str, Any]) -> "DataSet":
+    from mmindustry.training.compress.run import refuse_other_windows
     from mmindustry.training.report.found import find_data
     from mmindustry.training.simulated import SimulatedRun, simulated_data
 
     spec = loaded.manifest.spec
     if folder is not None:
         return find_data(folder, spec)
-    return simulated_data(SimulatedRun(**plan), spec, said, vocabulary=loaded.vocabulary)
+    data = simulated_data(SimulatedRun(**plan), spec, said, vocabulary=loaded.vocabulary)
+    refuse_other_windows(loaded, data)
+    return data
 
 
 def _show(found: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ Every training is kept as a small file, so that choosing goes on where it was st
 import json
 from hashlib import sha256
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 
 from mmindustry.training.bench.arena import Arena, Rows, Tell
 from mmindustry.training.bench.cell import CellKey, fit_rows, score_on
+from mmindustry.training.bench.provenance import made_of
 from mmindustry.training.folds import Purge, nested_folds, simplest
-from mmindustry.training.results import write_result
+from mmindustry.training.results import result, write_result
 
 CANDIDATES = ("late", "concat", "gmu", "self_attention")
 """Simplest first."""
@@ -42,18 +44,24 @@ def choose_default(  # noqa: PLR0913 - what is compared, and how windows are dea
         purge_hours: None: folds leave out machines. Else they leave out episodes, and what begins
             within so many hours of a tested window of the same machine is not learned from.
     """
-    rows = arena.draw(windows, _SEED)
+    rows, kept = arena.draw(windows, _SEED), set[Path]()
+    command = f"mmindustry bench choose --size {windows} --folds {folds}"
+    command += "" if purge_hours is None else f" --purge {purge_hours:g}"
     groups, purge = dealt_by(arena, rows, purge_hours)
 
     def score(name: str, learn: Rows, tried: Rows) -> float:
         named = sha256(rows[learn].tobytes() + b"/" + rows[tried].tobytes()).hexdigest()[:16]
         path = folder / f"fold-{name}-{windows}-{named}.json"
+        kept.add(path)
         if path.exists():
-            return float(json.loads(path.read_text("utf-8"))["macro_f1"])
+            return float(json.loads(path.read_text("utf-8"))["figures"]["macro_f1"])
+        begin = process_time()
         key = CellKey(fusion=name, windows=windows, seed=_SEED)
         trained = fit_rows(arena, key, rows[learn], lambda _: None)
         found = score_on(arena, trained, rows[tried])
-        write_result(path, {"macro_f1": found, "card": arena.card.hash})
+        figures = {"macro_f1": found, "card": arena.card.hash}
+        figures["train_cpu_seconds"] = cost = process_time() - begin
+        write_result(path, result("fold", figures, command=command, seconds=cost))
         tell(f"fold of {name}: {found:.3f} on {len(tried)} windows")
         return found
 
@@ -68,6 +76,7 @@ def choose_default(  # noqa: PLR0913 - what is compared, and how windows are dea
         "chosen_in_each": [fold.chosen for fold in outer],
         "nested_macro_f1": [fold.score for fold in outer],
         "card_hash": arena.card.hash,
+        "made_of": made_of(sorted(kept)),
     }
 
 

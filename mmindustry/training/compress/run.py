@@ -88,6 +88,24 @@ class Candidate:
 Maker = Callable[[Order, DataSet, Split, Tell], Iterator[Candidate]]
 
 
+def refuse_other_windows(bundle: Bundle, data: DataSet) -> None:
+    """Refuse windows that are not those the bundle was trained on.
+
+    Split anew, others would hold out machines it has learned from, and the gate would pass what
+    it knows by heart.
+
+    Raises:
+        InputError: They are others.
+    """
+    wanted, found = bundle.manifest.data_hash, data.data_hash()
+    if wanted != found:
+        raise InputError(
+            f"{bundle.folder}: trained on other windows (sha256 {wanted[:12] or 'not recorded'}, "
+            f"here {found[:12]}), so its held-out machines can't be told; give --windows, "
+            f"--machines and --seed as it was made: {bundle.manifest.command or 'not recorded'}"
+        )
+
+
 def compress(order: Order, data: DataSet, tell: Tell) -> dict[str, Any]:
     """Write the first candidate that passes the gate, and return the figures of all tried.
 

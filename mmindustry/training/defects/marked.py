@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mmindustry.errors import InputError
 from mmindustry.training.pictures import SUFFIXES
 from mmindustry.training.real.alike import alike
+from mmindustry.training.real.labels import named_anomalous
 from mmindustry.training.real.outlines import (
     Mark,
     Mask,
@@ -19,14 +20,13 @@ from mmindustry.training.real.outlines import (
     read_document,
 )
 from mmindustry.training.real.photographs import taken_at
-from mmindustry.training.real.products import MASK_ENDING, is_mask_folder, mask_at, masks_in
+from mmindustry.training.real.products import MASK_ENDING, is_mask_folder, mask_at, masks_in, some
 
 Names = NDArray[np.str_]
 Truth = NDArray[np.bool_]
 
 GROUPED_BY = ("sequence", "folder", "look", "picture")
 """What pictures may not be parted by, the surest first."""
-_NORMAL = frozenset({"good", "normal", "ok"})
 _FEW = 2
 
 
@@ -68,8 +68,9 @@ def find_marked(folder: Path, *, labels: Path | None = None, grouped_by: str = "
 
     Masks lie in a folder `mask`, `masks` or `ground_truth` and are named as their pictures, or
     beside them as NAME_mask.png; outlines stand in labelme files NAME.json or in COCO files of
-    instances. A picture without any is normal; where nothing at all is drawn, those in a folder
-    `good`, `normal` or `ok` are, and all where there is no such folder.
+    instances. A picture without any is normal. Where nothing at all is drawn, a word such as
+    `good`, `ok` or `defect` in a picture's name, or else its folder's, tells which are; where some
+    are named normal, those of which nothing is said are defective, else they are normal.
 
     Args:
         folder: Looked through with all folders below, hidden ones passed.
@@ -77,7 +78,8 @@ def find_marked(folder: Path, *, labels: Path | None = None, grouped_by: str = "
         grouped_by: Of `GROUPED_BY`; empty: told from the pictures.
 
     Raises:
-        InputError: No picture is there, or what is drawn can't be read or has no picture.
+        InputError: No picture is there, what is drawn can't be read or has no picture, or other
+            pictures are drawn on and one named defective is not.
     """
     if grouped_by and grouped_by not in GROUPED_BY:
         raise InputError(f"group {grouped_by!r}: give one of {', '.join(GROUPED_BY)}")
@@ -87,9 +89,15 @@ def find_marked(folder: Path, *, labels: Path | None = None, grouped_by: str = "
     found = _marks(folder, labels, pictures)
     marks = tuple(found.get(path) for path in pictures)
     defective = np.array([mark is not None for mark in marks])
+    named = [named_anomalous(path, folder) for path in pictures]
     if not defective.any():
-        usual = np.array([bool(_NORMAL & set(_folders(folder, path))) for path in pictures])
-        defective = ~usual if usual.any() else defective
+        defective = np.array([said is True or (said is None and False in named) for said in named])
+    blank = [p for p, mark, said in zip(pictures, marks, named, strict=True) if said and not mark]
+    if blank and any(marks):
+        raise InputError(
+            f"{folder}: named defective, yet nothing is drawn on {some(blank)}, as on others; draw "
+            "the defects or leave these pictures out"
+        )
     name, groups = _groups(folder, pictures, defective, grouped_by=grouped_by)
     return Marked(
         pictures=pictures, marks=marks, defective=defective, groups=groups, grouped_by=name

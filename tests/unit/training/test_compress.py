@@ -21,7 +21,7 @@ from mmindustry.training.batches import open_batches
 from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
 from mmindustry.training.compress.prune import LAYERS, channels_left, pruned
-from mmindustry.training.compress.run import Order, compress, training_prior
+from mmindustry.training.compress.run import Order, compress, refuse_other_windows, training_prior
 from mmindustry.training.compress.tune import TAUGHT_SHARE, TEMPERATURE, TaughtLesson, tuned
 from mmindustry.training.dataset import DataSet, write_shard
 from mmindustry.training.losses import Lesson
@@ -263,3 +263,12 @@ def test_too_few_healthy_windows_give_no_ranges(data: DataSet, tmp_path: Path) -
 
     with pytest.raises(InputError, match="needs 200 healthy windows"):
         compress(order, data, lambda _: None)
+
+
+def test_windows_the_bundle_was_not_trained_on_are_refused(data: DataSet) -> None:
+    loaded = read_bundle(noise_bundle())
+    own = replace(loaded, manifest=replace(loaded.manifest, data_hash=data.data_hash()))
+
+    refuse_other_windows(own, data)
+    with pytest.raises(InputError, match="held-out machines can't be told"):
+        refuse_other_windows(loaded, data)

@@ -97,6 +97,29 @@ def test_where_nothing_is_drawn_a_folder_tells_what_is_normal(tmp_path: Path) ->
     assert not alone.defective.any()
 
 
+def test_where_nothing_is_drawn_names_tell_what_is_defective(tmp_path: Path) -> None:
+    for name in ("ok-1", "not_ok-2", "003", "healthy-4"):
+        write_plate(tmp_path / f"{name}.png", 3, None)
+    for name in ("defective/1", "rest/2"):
+        write_plate(tmp_path / "b" / f"{name}.png", 3, None)
+
+    told, bad_only = find_marked(tmp_path), find_marked(tmp_path / "b")
+
+    wrong = {path.stem for path, bad in zip(told.pictures, told.defective, strict=True) if bad}
+    assert wrong == {"not_ok-2", "003", "1", "2"}
+    assert bad_only.defective.tolist() == [True, False]
+
+
+def test_a_picture_named_defective_on_which_nothing_is_drawn_is_no_normal_one(
+    tmp_path: Path,
+) -> None:
+    lay_out(tmp_path)
+    write_plate(tmp_path / "broken-9.png", 3, (10, 10))
+
+    with pytest.raises(InputError, match=r"nothing is drawn on 1 \(broken-9\.png\)"):
+        find_marked(tmp_path)
+
+
 def test_masks_of_names_that_come_again_belong_to_the_folder_of_their_name(tmp_path: Path) -> None:
     for place in ("train/good", "test/good", "test/cut"):
         write_plate(tmp_path / place / "000.png", 3, (10, 10) if "cut" in place else None)
