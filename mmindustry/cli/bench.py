@@ -43,7 +43,7 @@ def fusion(
     _needs_torch()
     from mmindustry.simulate.difficulty import hard
     from mmindustry.training.bench.fusion import FusionBench, cells_folder, run_bench
-    from mmindustry.training.bench.provenance import made_of
+    from mmindustry.training.provenance import made_of
 
     asked = FusionBench(
         work=work,

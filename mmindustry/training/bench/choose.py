@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from mmindustry.training.bench.arena import Arena, Rows, Tell
 from mmindustry.training.bench.cell import CellKey, fit_rows, score_on
-from mmindustry.training.bench.provenance import made_of
 from mmindustry.training.folds import Purge, nested_folds, simplest
+from mmindustry.training.provenance import made_of
 from mmindustry.training.results import result, write_result
 
 CANDIDATES = ("late", "concat", "gmu", "self_attention")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.loop import Trained, train
 from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.provenance import made_of
 from mmindustry.training.report.intervals import episodes_of, interval, pivotal_interval
 from mmindustry.training.report.metrics import calibration_error_floor, debiased_calibration_error
+from mmindustry.training.results import result, write_result
 from mmindustry.training.scores import macro_f1
 from mmindustry.training.split import Rows, Split, in_parts, split_by_group
 
@@ -44,6 +47,7 @@ WHOLE = "all"
 """Name of the network that serves every pattern."""
 
 _BATCH = 64
+_COMMAND = "mmindustry evaluate missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,7 @@ def compare(data: DataSet, run: MissingRun, tell: Tell) -> dict[str, Any]:
         "limits": {"loss": MOST_LOST, "ece": MOST_ERROR},
         "windows": {"train": len(drawn), "validate": len(split.validate), "test": len(split.test)},
         "training": asdict(run.policy),
+        "made_of": trials.made_of(),
     }
 
 
@@ -149,10 +154,20 @@ class _Trials:
             self._tell(f"{name}: stands already")
             return _read(path)
         self._tell(f"{name}: training on {len(self._split.train)} windows")
-        shown = PATTERNS.get(name)
+        shown, begin = PATTERNS.get(name), process_time()
         found = self._trained(shown, PATTERNS if shown is None else {name: shown})
+        cost = process_time() - begin
+        told = {"cell": name, "train_cpu_seconds": cost}
+        write_result(self._told(name), result("missing", told, command=_COMMAND, seconds=cost))
         _write(path, found)
         return found
+
+    def made_of(self) -> dict[str, Any]:
+        """Return at which commits the networks were trained, and what that cost."""
+        return made_of(self._told(name) for name in (WHOLE, *PATTERNS))
+
+    def _told(self, name: str) -> Path:
+        return self._run.cells / f"{name}-{self._key()}.json"
 
     def _key(self) -> str:
         """Return what tells one setting from another, short."""

@@ -15,12 +15,12 @@ from mmindustry.simulate.difficulty import small
 from mmindustry.training.bench.arena import Arena
 from mmindustry.training.bench.gates import trivial_gate
 from mmindustry.training.bench.growth import exponent, real_growth, simulated_growth
-from mmindustry.training.bench.provenance import made_of
 from mmindustry.training.bench.realism import Pair, sound_figures
 from mmindustry.training.dataset import DataSet, Label
 from mmindustry.training.dealt import Dealt, deal, dealt_labels
 from mmindustry.training.loop import Attend
 from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.provenance import made_of
 from mmindustry.training.scores import mean_interval
 from tests.unit.training.tiny import FAULTS, START, tiny_data, tiny_spec
 

@@ -46,6 +46,10 @@ def test_cells_that_stand_are_not_made_again(tmp_path: Path) -> None:
 
     assert trained == 1 + len(PATTERNS)
     assert [line for line in told if "training on" in line] == ["text: training on 24 windows"]
+    made, again = first.pop("made_of"), second.pop("made_of")
+    assert made["cells"] == again["cells"] == 1 + len(PATTERNS)
+    assert made["train_cpu_seconds"] > 0
+    assert made["cells_without_seconds"] == 0
     assert first == second
     assert set(first["patterns"]) == set(PATTERNS)
     assert first["windows"]["train"] == 24
