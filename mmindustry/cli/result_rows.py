@@ -174,16 +174,22 @@ def gate_notes(found: Mapping[str, Any]) -> Iterator[str]:
             f"Machines never met cost {mean:.3f} ({low:.3f} to {high:.3f}, {len(drops)} turns): "
             f"it {zero}."
         )
-    if 4 in told and "permuted_by_heart" not in told[4]:  # noqa: PLR2004 - the gate's number
-        yield (
-            "This run's network answered dealt labels with one class throughout, so its gate 4 "
-            "could not have shown a leak; the gate now asks that they are learned by heart."
-        )
-    if 8 in told and "growth_leak" not in told[8]:  # noqa: PLR2004 - the gate's number
-        yield (
-            "This run's gate 8 had limits on kurtosis and line width that could fail on one side "
-            "only, and none on growth; both have been mended since."
-        )
+    ratios = {
+        name: one
+        for name, one in told.get(8, {}).items()
+        if isinstance(one, Mapping) and one.get("ratio") is not None
+    }
+    held = [_ratio(name, one) for name, one in ratios.items() if one.get("factor") is not None]
+    loose = [_ratio(name, one) for name, one in ratios.items() if one.get("factor") is None]
+    if held:
+        yield f"Gate 8, the simulator over real recordings: {', '.join(held)}."
+    if loose:
+        yield f"Told and held to nothing: {', '.join(loose)}."
+
+
+def _ratio(name: str, one: Mapping[str, Any]) -> str:
+    limit = "" if one.get("factor") is None else f" (within {one['factor']:g})"
+    return f"{name.replace('_', ' ')} {one['ratio']:.2f}{limit}"
 
 
 def pit_notes(found: Mapping[str, Any]) -> Iterator[str]:
@@ -274,3 +280,15 @@ def _spread(told: Sequence[float]) -> str:
 def _folds(scores: Sequence[float]) -> tuple[str, str]:
     mean = sum(scores) / len(scores)
     return f"{mean:.3f}", ", ".join(f"{score:.3f}" for score in scores)
+
+
+def classics(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield what each preset costs to serve, the default network among them."""
+    end = "_parameters"
+    for name in (key.removesuffix(end) for key in found if key.endswith(end)):
+        yield (
+            name,
+            f"{found[f'{name}{end}'] / 1e6:.1f}",
+            f"{found[f'{name}_model_mb']:.1f}",
+            *(f"{found[f'{name}_cpu_ms_a_window_batch_{size}']:.2f}" for size in (1, 8)),
+        )

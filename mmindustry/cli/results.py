@@ -166,6 +166,14 @@ TABLES = (
         )
         for kind, said in (("int8", "eight bits"), ("pruned", "fewer channels"))
     ),
+    Table(
+        name="presets",
+        title="What the classic systems cost to serve",
+        caveat="CPU-ms a window, network alone, one thread of ONNX Runtime; weights are drawn, not "
+        "trained, and every frame, segment and word of the window is there.",
+        head=("network", "million weights", "MB", "one window", "eight together"),
+        rows=result_rows.classics,
+    ),
 )
 
 

@@ -32,11 +32,19 @@ def test_a_cost_that_can_not_be_told_from_zero_is_told_so() -> None:
     assert "it is not zero" in " ".join(gate_notes({"gates": [clear]}))
 
 
-def test_gates_of_an_earlier_form_are_told_as_such() -> None:
-    old, new = {"gate": 4, "chance": 0.05}, {"gate": 4, "permuted_by_heart": 0.9}
+def test_how_far_the_simulator_stands_from_real_recordings_is_told() -> None:
+    real = {
+        "gate": 8,
+        "passed": True,
+        "kurtosis": {"ratio": 0.94, "factor": 2.0, "alike": True},
+        "growth_bearing": {"ratio": 2.09, "factor": None, "alike": None},
+    }
 
-    assert "could not have shown a leak" in " ".join(gate_notes({"gates": [old]}))
-    assert not list(gate_notes({"gates": [new]}))
+    held, loose = gate_notes({"gates": [real]})
+
+    assert "kurtosis 0.94 (within 2)" in held
+    assert "growth bearing 2.09" in loose
+    assert "growth" not in held
 
 
 def test_a_fleet_says_what_made_it_easier_than_a_plant() -> None:
