@@ -64,7 +64,8 @@ class FusionBench:
 def run_bench(bench: FusionBench, tell: Tell) -> dict[str, Any]:
     """Return the figures of all cells, and of the gates on the reference network.
 
-    A cell or gate that stands in the work folder is read, not made again: kill it at any time.
+    A cell that stands in the work folder is read, not made again: kill it at any time. The gates
+    are tried anew by each run, since they are what keeps it honest.
     """
     card = hard()
     keys = bench.keys()
