@@ -1,5 +1,6 @@
 """Changes that leave the truth as it is, drawn anew at every step (learning.md 5.4)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -46,8 +47,9 @@ class Augment:
             if name in batch:  # a recipe need not number words
                 kept = drawn.kept(batch[name].shape, self.policy.token_dropout)
                 changed[name] = batch[name] * kept
-        if self.policy.foreign and "text_ids" in changed:
-            changed["text_ids"] = drawn.foreign(changed["text_ids"], self.recipe)
+        for name, spans in text_spans(self.recipe).items() if self.policy.foreign else ():
+            if name in batch:
+                changed[name] = drawn.foreign(changed[name], spans)
         for name in ("audio_mask", "image_mask", "text_mask"):
             changed[name] = _thinned(
                 batch[name], drawn.kept(batch[name].shape, self.policy.item_dropout)
@@ -138,11 +140,11 @@ class _Drawn:
         place = torch.arange(size, device=self.device).unsqueeze(0)
         return (place >= begin) & (place < begin + length)  # (batch, size)
 
-    def foreign(self, ids: Tensor, recipe: Recipe) -> Tensor:
+    def foreign(self, ids: Tensor, spans: Sequence[int]) -> Tensor:
         """Put unknown words in the place of some or all of an entry's."""
         struck = ~self.kept(ids.shape[:2], self.policy.foreign)
         share = self.uniform(*ids.shape[:2], high=_WHOLLY_FOREIGN) * struck
-        return foreign_words(ids, share, recipe, self.random)
+        return foreign_words(ids, share, spans, self.random)
 
     def pictures(self) -> Batch:
         """One exposure and contrast for all pictures of a window; the frame moves by pixels."""
@@ -193,21 +195,37 @@ def _thinned(mask: Tensor, kept: Tensor) -> Tensor:
     return torch.where(thinned.sum(1, keepdim=True) > 0, thinned, mask)
 
 
-def foreign_words(ids: Tensor, share: Tensor, recipe: Recipe, random: torch.Generator) -> Tensor:
+def text_spans(recipe: Recipe) -> dict[str, tuple[int, ...]]:
+    """Return the ids of each text array that are of one kind: where each kind begins, and behind
+    the last where it ends. Word pieces are not hashed: an unknown word is spelt in known ones.
+
+    >>> text_spans(Recipe(word_ids=100, ngram_ids=900, word_rows=50))
+    {'text_ids': (1, 100, 1000), 'text_words': (1, 50)}
+    """
+    return {
+        "text_ids": (1, recipe.word_ids, recipe.vocabulary),
+        "text_words": (1, recipe.word_rows),
+    }
+
+
+def foreign_words(
+    ids: Tensor, share: Tensor, spans: Sequence[int], random: torch.Generator
+) -> Tensor:
     """Return text ids with others drawn at random in their place: what unknown words hash to.
 
-    Words give way to words and n-grams to n-grams; padding stays.
+    Each gives way to one of its own kind; padding stays.
 
     Args:
         ids: (batch, entries, tokens).
         share: (batch, entries), of each entry's ids; 1 and above is all of them.
-        recipe: Tells which ids are words.
+        spans: As `text_spans` has them.
         random: What is drawn from, on the CPU.
     """
     drawn, chosen = (torch.rand(ids.shape, generator=random).to(ids.device) for _ in range(2))
-    word = ids < recipe.word_ids
-    first = torch.where(word, 1, recipe.word_ids)
-    count = torch.where(word, recipe.word_ids - 1, recipe.ngram_ids)
+    bounds = torch.tensor(spans, device=ids.device)
+    kind = torch.bucketize(ids.long(), bounds, right=True).clamp(1, len(spans) - 1)
+    first, end = bounds[kind - 1], bounds[kind]
+    count = end - first
     others = first + (drawn * count).long().clamp(max=count - 1)
     taken = (chosen < share.unsqueeze(-1)) & (ids > 0)
     return torch.where(taken, others.to(ids.dtype), ids)

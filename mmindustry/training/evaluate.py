@@ -20,7 +20,7 @@ from mmindustry.fusion.calibration import (
 )
 from mmindustry.fusion.runtime import Raw, Runtime
 from mmindustry.fusion.spec import EMPTY, GOOD, HEALTHY, NetworkSpec
-from mmindustry.training.augment import foreign_words
+from mmindustry.training.augment import foreign_words, text_spans
 from mmindustry.training.dataset import Arrays, DataSet, Targets
 from mmindustry.training.scores import chance_f1, class_f1, concordance, macro_f1
 from mmindustry.training.split import Rows, in_parts
@@ -206,11 +206,13 @@ def with_foreign_words(
     shown = {"healthy_foreign_over": (True, True, True), "text_foreign_over": PATTERNS["text"]}
     said: dict[str, list[NDArray[np.float32]]] = {name: [] for name in shown}
     seen: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in shown}
+    spans = text_spans(data.spec.recipe)
     for part in in_parts(rows, _BATCH):
         arrays = data.batch(part)
-        ids = torch.from_numpy(arrays["text_ids"])
-        every = torch.ones(ids.shape[:2])
-        arrays["text_ids"] = foreign_words(ids, every, data.spec.recipe, random).numpy()
+        for array in [name for name in spans if name in arrays]:
+            ids = torch.from_numpy(arrays[array])
+            every = torch.ones(ids.shape[:2])
+            arrays[array] = foreign_words(ids, every, spans[array], random).numpy()
         for name, present in shown.items():
             left = _hidden(arrays, present)
             said[name].append(runtime.run(left).evidence)

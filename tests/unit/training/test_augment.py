@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mmindustry.training.augment import Augment, Batch, foreign_words
+from mmindustry.training.augment import Augment, Batch, foreign_words, text_spans
 from mmindustry.training.batches import real_outages
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.policy import AugmentPolicy
@@ -109,11 +109,12 @@ def test_a_background_lies_within_six_decibels_of_what_is_heard() -> None:
 
 
 def test_unknown_words_take_the_place_of_words_and_n_grams_of_n_grams() -> None:
+    spans = text_spans(RECIPE)["text_ids"]
     ids = torch.tensor([1, 5, RECIPE.word_ids - 1, RECIPE.word_ids, RECIPE.vocabulary - 1, 0])
     ids = ids.repeat(200, 3, 1)
     share = torch.tensor([0.0, 0.5, 1.0]).repeat(200, 1)
 
-    others = foreign_words(ids, share, RECIPE, torch.Generator().manual_seed(2))
+    others = foreign_words(ids, share, spans, torch.Generator().manual_seed(2))
 
     words = ids < RECIPE.word_ids
     assert torch.equal(others[:, 0], ids[:, 0])
@@ -126,6 +127,11 @@ def test_unknown_words_take_the_place_of_words_and_n_grams_of_n_grams() -> None:
     changed = (others != ids).double()[..., :5].mean((0, 2))
     assert changed[1] == pytest.approx(0.5, abs=0.1)
     assert changed[2] > 0.9
+    in_order = torch.tensor([1, 49, 0]).repeat(200, 1, 1)
+    drawn = foreign_words(in_order, torch.ones(200, 1), (1, 50), torch.Generator().manual_seed(3))
+    assert (drawn[..., :2] >= 1).all()
+    assert (drawn < 50).all()
+    assert (drawn[..., 2] == 0).all()
 
 
 def test_without_a_healthy_window_there_is_no_background() -> None:
