@@ -9,7 +9,9 @@ Row = tuple[str, ...]
 
 FLEET_RECALL = 0.60
 FLEET_MACHINES = 20
-"""What a cold start is to reach: the share of events found, on so many machines."""
+FLEET_OVERSPENT = 1.5
+"""What a cold start is to reach: the share of events found, on so many machines, with at most so
+many times the budget of false alarms."""
 
 _WAYS = {
     "all": "picture, sound and text",
@@ -220,6 +222,10 @@ def fleet_notes(found: Mapping[str, Any]) -> Iterator[str]:
         "this simulator's fault classes: nothing was told of these machines, but what "
         "faults look like was."
     )
+    spent = {name: way["false_alarms_per_machine_week"] for name, way in found["ways"].items()}
+    for name in ("all", "audio_alone", "image_alone", "text_alone"):
+        if spent.get(name, 0.0) > FLEET_OVERSPENT * found["budget"]:
+            yield f"Watched by {_WAYS[name]} the budget is not kept: {spent[name]:.2f}."
     if "broken_moments" in found:
         taken = f"{found['broken_moments']} of {found['moments']} moments"
     else:

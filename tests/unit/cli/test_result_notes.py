@@ -54,7 +54,11 @@ def test_a_fleet_says_what_made_it_easier_than_a_plant() -> None:
         "bundle": "builtin-x",
         "pool": 300,
         "fault_windows": 30,
-        "ways": {"all": {"event_recall_95": [0.589, 0.847]}},
+        "budget": 0.7,
+        "ways": {
+            "all": {"event_recall_95": [0.589, 0.847], "false_alarms_per_machine_week": 1.0},
+            "text_alone": {"false_alarms_per_machine_week": 1.6},
+        },
     }
     told = " ".join(fleet_notes(found))
     counted = " ".join(fleet_notes(found | {"broken_moments": 7, "moments": 900}))
@@ -63,6 +67,8 @@ def test_a_fleet_says_what_made_it_easier_than_a_plant() -> None:
     assert "14 machines (the goal names 20)" in told
     assert "`builtin-x`" in told
     assert "not counted by this run" in told
+    assert told.count("the budget is not kept") == 1
+    assert "Watched by text alone the budget is not kept: 1.60." in told
     assert "7 of 900 moments" in counted
 
 
