@@ -73,6 +73,11 @@ def _of_fault(heard: Heard, fault: str, faults: list[str], say: Say) -> dict[str
     for name, rows in inputs.items():
         say(f"{fault}: {name}")
         found[name] = _figures(question(heard, fault, rows))
+    if not found["ours"]:
+        say(
+            f"{fault}: no figures; two speeds of a motor in both states are needed, or a healthy "
+            "motor besides"
+        )
     asked = question(heard, fault, heard.features)
     found["control_majority"] = _majority(asked)
     found["confounded"] = _confounded(heard, asked, [one for one in faults if one != fault])

@@ -63,7 +63,9 @@ def read_lines(path: Path) -> Iterator[Pairs]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
+    except OSError as error:
         raise InputError(f"{path}: can't be read: {error}") from error
     entry: list[tuple[str, str]] = []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -158,6 +160,12 @@ def evaluate_maintnorm(data: Path, say: Callable[[str], None]) -> dict[str, Any]
         InputError: The folder lacks what is needed.
     """
     companies = find_companies(data)
+    for name, lines in companies.items():
+        if not any("changed" in _counted(kind_of(*pair)) for line in lines for pair in line):
+            raise InputError(
+                f"{name}: no token is changed beyond case, so there is nothing to tell spelling "
+                "by; leave its folder out"
+            )
     told = {name: len(lines) for name, lines in companies.items()}
     found = {}
     for learned, tried in permutations(companies, 2):

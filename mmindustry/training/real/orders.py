@@ -16,6 +16,7 @@ CAVEAT = (
 )
 _TEXT, _MODE, _ASSET = "OriginalShorttext", "FM", "Asset"
 _LEAST_ORDERS = 20
+_LEAST_ASSETS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ def read_orders(data: Path) -> list[Order]:
     """Return the orders with a failure mode of every table in `data/text/nestor`.
 
     Raises:
-        InputError: The folder or a column is missing, or no order has a failure mode.
+        InputError: The folder or a column is missing, no order has a failure mode, or a file is
+            no table in UTF-8.
     """
     folder = data / "text" / "nestor"
     if not folder.is_dir():
@@ -43,13 +45,23 @@ def read_orders(data: Path) -> list[Order]:
 
 
 def _of(path: Path) -> list[Order]:
+    try:
+        told = _rows(path)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: not a readable table ({error})") from error
+    return [Order(text, mode, asset) for text, mode, asset in told if text and mode and asset]
+
+
+def _rows(path: Path) -> list[tuple[str, str, str]]:
+    """Return text, failure mode and asset of each row."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         absent = {_TEXT, _MODE, _ASSET} - set(rows.fieldnames or ())
         if absent:
             raise InputError(f"{path}: no column {', '.join(sorted(absent))}")
-        told = [(row[_TEXT], row[_MODE], row[_ASSET]) for row in rows]
-    return [Order(text, mode, asset) for text, mode, asset in told if text and mode and asset]
+        return [(row[_TEXT], row[_MODE], row[_ASSET]) for row in rows]
 
 
 def evaluate_nestor(data: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -65,6 +77,11 @@ def evaluate_nestor(data: Path, say: Callable[[str], None]) -> dict[str, Any]:
     kept = [order for order in orders if counts[order.mode] >= _LEAST_ORDERS]
     if not kept:
         raise InputError(f"no failure mode has {_LEAST_ORDERS} orders")
+    if len({order.asset for order in kept}) < _LEAST_ASSETS:
+        raise InputError(
+            f"all orders are of the asset {kept[0].asset}: one is left out at a time, so orders of "
+            "at least two assets are needed"
+        )
     say(f"{len(kept)} of {len(orders)} orders, {len({order.mode for order in kept})} modes")
     _, found = TextTask.fit(
         [order.text for order in kept],

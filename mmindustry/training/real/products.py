@@ -105,7 +105,8 @@ def mask_at(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.bool_
     Raises:
         InputError: It can't be decoded.
     """
-    drawn = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    drawn = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     if drawn is None:
         raise InputError(f"{path}: no mask that can be decoded")
     plane = _plane(np.asarray(drawn))

@@ -194,3 +194,15 @@ def test_the_table_of_motors_gives_intervals_by_recording() -> None:
     row = next(motors({"faults": {"Propeller": told}}))
 
     assert row[1] == "1.000 (1.000 to 1.000); of 6 recordings 1.000 (0.610 to 1.000)"
+
+
+def test_a_fault_that_no_speed_can_be_left_out_of_says_why_it_has_no_figures(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    alone = [("Healthy", "M1", 1400), ("Propeller", "M1", 1400)]
+
+    found = evaluate_bldc(_recorded(tmp_path, alone), told.append)
+
+    assert found["faults"]["Propeller"]["ours"] == {}
+    assert any("Propeller: no figures; two speeds of a motor" in line for line in told)

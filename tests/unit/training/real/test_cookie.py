@@ -84,6 +84,14 @@ def test_an_empty_mask_is_refused_by_name(tmp_path: Path) -> None:
         read_mask(empty, (8, 8))
 
 
+def test_a_mask_file_without_bytes_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "gone.png"
+    path.write_bytes(b"")
+
+    with pytest.raises(InputError, match=r"gone\.png: no mask that can be decoded"):
+        read_mask(path, (8, 8))
+
+
 def photographs(folder: Path, count: int) -> list[Path]:
     """Write parts under a fixed camera: one part, a pixel of jitter, noise, the last scratched."""
     random = np.random.default_rng(3)

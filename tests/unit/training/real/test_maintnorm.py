@@ -129,3 +129,23 @@ def test_the_baseline_on_real_work_orders_is_the_one_that_is_known() -> None:
 
     assert there == pytest.approx(0.60, abs=0.01)
     assert back == pytest.approx(0.81, abs=0.01)
+
+
+def test_a_company_that_changes_nothing_is_named_before_anything_is_learned(
+    tmp_path: Path,
+) -> None:
+    _written(tmp_path)
+    plain = tmp_path / "text" / "maintnorm" / "east"
+    plain.mkdir()
+    (plain / "train.norm").write_text("PUMP\tpump\n\nleak\tleak\n")
+
+    with pytest.raises(InputError, match="east: no token is changed beyond case"):
+        evaluate_maintnorm(tmp_path, lambda _: None)
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    _written(tmp_path)
+    (tmp_path / "text" / "maintnorm" / "north" / "old.norm").write_bytes(b"caf\xe9\tcafe\n")
+
+    with pytest.raises(InputError, match=r"old\.norm: not UTF-8 .*save it as UTF-8"):
+        find_companies(tmp_path)

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from mmindustry.cli.evaluate import app
 from mmindustry.errors import InputError
-from mmindustry.training.real.orders import read_orders
+from mmindustry.training.real.orders import evaluate_nestor, read_orders
 
 
 def _written(root: Path) -> Path:
@@ -40,3 +40,32 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="no column OriginalShorttext"):
         read_orders(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("Asset,OriginalShorttext,FM\nA,l\u00f6st,Leak\n".encode("latin-1"), "save it as UTF-8"),
+        ("Asset,OriginalShorttext,FM\nA,lost,Leak\n".encode("utf-16"), "save it as UTF-8"),
+        (b'Asset,OriginalShorttext,FM\nA,"' + b"x" * 200_000 + b'",Leak\n', "not a readable table"),
+    ],
+)
+def test_a_file_that_is_no_table_in_utf_8_is_named(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "text" / "nestor"
+    folder.mkdir(parents=True)
+    (folder / "odd.csv").write_bytes(content)
+
+    with pytest.raises(InputError, match=rf"odd\.csv: .*{said}"):
+        read_orders(tmp_path)
+
+
+def test_orders_of_one_asset_alone_can_not_be_scored(tmp_path: Path) -> None:
+    folder = tmp_path / "text" / "nestor"
+    folder.mkdir(parents=True)
+    rows = [f"A,hose leaking {k},{('Leak', 'Wear')[k % 2]}" for k in range(60)]
+    (folder / "x.csv").write_text("\n".join(["Asset,OriginalShorttext,FM", *rows]))
+
+    with pytest.raises(InputError, match="all orders are of the asset A"):
+        evaluate_nestor(tmp_path, lambda _: None)
