@@ -26,13 +26,17 @@ _FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES}
 _QUICK_EPOCHS = 4
 _AS_THEY_ARE = 17
 _TRAINED_SHARE = 0.68
+_LARGEST_SEED = 2**32 - 1
 
 _Simulated = Annotated[
     bool, typer.Option("--simulated", help="On the simulated plant; no data is needed.")
 ]
 _Windows = Annotated[int | None, typer.Option(min=1, help="Labelled windows in all.")]
 _Machines = Annotated[int | None, typer.Option(min=1, help="Machines they come from.")]
-_Seed = Annotated[int, typer.Option(min=0, help="Of machines, windows, split and weights.")]
+_Seed = Annotated[
+    int,
+    typer.Option(min=0, max=_LARGEST_SEED, help="Of machines, windows, split and weights."),
+]
 _Out = Annotated[Path, typer.Option(help="Folder of the new bundle.")]
 _Work = Annotated[Path | None, typer.Option(help="Keep the data set here and use it again.")]
 _CheckpointFolder = Annotated[
@@ -131,6 +135,7 @@ def train(
         print(settings_text())
         return
     _need(simulated=simulated, optuna=search > 0)
+    _check_names(name, out)
     amount = _amount(windows, machines, quick=quick)
     asked = {"fusion": fusion, "epochs": _passes(epochs, amount, quick=quick), "device": device}
     kept = checkpoint or out.with_name(f"{out.name}-checkpoint")
@@ -149,6 +154,20 @@ def train(
     report, seconds = _run(plan, kept=kept, tensorboard=tensorboard)
     if report is not None:
         _show(report, gone=None if checkpoint else kept, seconds=seconds, as_json=as_json)
+
+
+def _check_names(name: str, out: Path) -> None:
+    """Refuse a bundle's name or folder before hours of training rather than behind them.
+
+    Raises:
+        InputError: The folder has no name of its own.
+        BundleError: The name is none that a bundle may have.
+    """
+    from mmindustry.fusion.manifest import check_name
+
+    check_name(name)
+    if out.name in ("", ".."):
+        raise InputError(f"--out {str(out)!r}: give the name of a folder that is not there yet")
 
 
 def _amount(windows: int | None, machines: int | None, *, quick: bool) -> dict[str, int]:

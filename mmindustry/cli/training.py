@@ -44,22 +44,49 @@ def policy_of(typed: Sequence[str], given: dict[str, Any]) -> TrainingPolicy:
         name, equals, value = one.partition("=")
         if not equals:
             raise typer.BadParameter(f"{one!r}: write NAME=VALUE", param_hint="--set")
-        *path, last = name.strip().split(".")
-        place = wish
-        for part in path:
-            place = place.setdefault(part, {})
-        place[last] = None if value.strip() == "none" else value.strip()
+        _put(wish, name.strip(), None if value.strip() == "none" else value.strip())
     try:
         policy = _Wish.model_validate({"training": {**given, **wish}}).training
     except ValidationError as error:
-        mistakes = [
-            ".".join(map(str, one["loc"][1:])) + ": " + one["msg"].removeprefix("Value error, ")
-            for one in error.errors()
-        ]
-        raise typer.BadParameter("; ".join(mistakes), param_hint="--set") from error
+        mistakes = [_mistake(one["loc"][1:], one["msg"]) for one in error.errors()]
+        raise typer.BadParameter("; ".join(mistakes)) from error
     if endless := list(_endless(asdict(policy))):
         raise typer.BadParameter(f"{', '.join(endless)}: give a number", param_hint="--set")
     return policy
+
+
+def _put(wish: dict[str, Any], name: str, value: str | None) -> None:
+    """Put a value where a name with dots says.
+
+    Raises:
+        BadParameter: There is no name, it is of another option, or it is a setting and a group of
+            settings at the same time.
+    """
+    if not all(name.split(".")):
+        raise typer.BadParameter(f"'{name}={value}': write NAME=VALUE", param_hint="--set")
+    if name == "seed":
+        raise typer.BadParameter("seed: give --seed, it is the run's", param_hint="--set")
+    *path, last = name.split(".")
+    place = wish
+    for part in path:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise typer.BadParameter(
+                f"{part}: given both a value and settings of its own ({name})", param_hint="--set"
+            )
+    place[last] = value
+
+
+def _mistake(place: Sequence[str | int], message: str) -> str:
+    """Return what is wrong, behind the name of the setting where one is known.
+
+    >>> _mistake(("augment", "crop"), "Input should be a valid number")
+    'augment.crop: Input should be a valid number'
+    >>> _mistake((), "Value error, batch must be at least 2")
+    'batch must be at least 2'
+    """
+    told = message.removeprefix("Value error, ")
+    return f"{'.'.join(map(str, place))}: {told}" if place else told
 
 
 def _endless(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -12,6 +13,7 @@ from mmindustry.fusion.calibration import Calibration
 from mmindustry.fusion.spec import HEALTHY, NetworkSpec
 
 FORMAT = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,8 @@ class Manifest:
     """`name-` and 12 hex digits of the content's hash."""
 
     def __post_init__(self) -> None:
-        """Refuse a prior or thresholds that fit no network."""
+        """Refuse a name that is no word, a prior or thresholds that fit no network."""
+        check_name(self.name)
         if set(self.prior) != set(self.spec.faults):
             raise BundleError("prior: one probability for each fault class is needed")
         if min(self.prior.values()) <= 0 or abs(sum(self.prior.values()) - 1.0) > 1e-6:  # noqa: PLR2004 - rounding
@@ -133,6 +136,18 @@ class Manifest:
             raise BundleError(f"bundle.json: key {error} is missing") from error
         except (TypeError, AttributeError, ValueError) as error:
             raise BundleError(f"bundle.json: {error}") from error
+
+
+def check_name(name: str) -> None:
+    """Refuse what can't be a bundle's name: it begins ids, which stand in rows, logs and paths.
+
+    Raises:
+        BundleError: It is empty or holds other characters.
+    """
+    if not _NAME.fullmatch(name):
+        raise BundleError(
+            f"name {name!r}: give letters, digits, '.', '_' and '-', a letter or a digit first"
+        )
 
 
 def id_of(document: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from mmindustry.cli.main import new_app
 from mmindustry.cli.train import _show
 from mmindustry.cli.training import attended, design_of, policy_of, settings_text, training_of
 from mmindustry.daemon.stop import Stop
-from mmindustry.errors import InputError
+from mmindustry.errors import BundleError, InputError
 from mmindustry.fusion.presets import Design
 from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
 from mmindustry.training.simulated import Report
@@ -47,6 +47,9 @@ def test_settings_are_taken_by_name_and_kind() -> None:
         ("augment.gain=nan", "gain is nan; it must lie in"),
         ("device=gpu", "device is 'gpu'; it must be auto, cpu or cuda:N"),
         ("placement.nose=cpu", "placement nose=cpu: it must be image, audio or text"),
+        ("=3", "write NAME=VALUE"),
+        ("augment.=3", "write NAME=VALUE"),
+        ("seed=9", "give --seed"),
     ],
 )
 def test_a_setting_that_can_not_be_followed_is_told(typed: str, said: str) -> None:
@@ -139,3 +142,41 @@ def test_the_figures_of_a_training_are_json_with_what_made_them(
     assert (told["bundle"], told["folder"]) == ("b-1", str(tmp_path))
     assert told["seconds"] == 3.0
     assert {"commit", "machine", "command"} <= told.keys()
+
+
+def test_a_group_of_settings_is_not_given_a_value_as_well() -> None:
+    with pytest.raises(typer.BadParameter, match="augment: given both a value and settings"):
+        policy_of(["augment=1", "augment.crop=0.1"], {})
+
+
+def test_settings_that_do_not_go_together_are_told_without_a_name_that_is_none() -> None:
+    with pytest.raises(typer.BadParameter) as caught:
+        policy_of([], {"device": "gpu"})
+
+    assert str(caught.value).startswith("device is 'gpu'")
+
+
+@pytest.mark.parametrize("out", [".", "/", "", "gone/.."])
+def test_a_bundle_needs_a_folder_of_its_own(out: str) -> None:
+    told = CliRunner().invoke(new_app(), ["train", "--simulated", "--quick", "--out", out])
+
+    assert isinstance(told.exception, InputError)
+    assert "give the name of a folder" in str(told.exception)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "two\nlines", "-dash", "a name"])
+def test_a_name_no_bundle_may_have_is_refused_before_training(name: str, tmp_path: Path) -> None:
+    wish = ["train", "--simulated", "--quick", "--out", str(tmp_path / "new"), "--name", name]
+
+    told = CliRunner().invoke(new_app(), wish)
+
+    assert isinstance(told.exception, BundleError)
+    assert "letters, digits" in str(told.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_seed_that_no_machine_can_be_made_from_is_refused() -> None:
+    told = CliRunner().invoke(new_app(), ["train", "--simulated", "--seed", str(10**20)])
+
+    assert told.exit_code == 2
+    assert "--seed" in told.output
