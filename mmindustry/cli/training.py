@@ -69,11 +69,12 @@ def _put(wish: dict[str, Any], name: str, value: str | None) -> None:
     *path, last = name.split(".")
     place = wish
     for part in path:
-        place = place.setdefault(part, {})
-        if not isinstance(place, dict):
+        inner: Any = place.setdefault(part, {})
+        if not isinstance(inner, dict):
             raise typer.BadParameter(
                 f"{part}: given both a value and settings of its own ({name})", param_hint="--set"
             )
+        place = inner
     place[last] = value
 
 
