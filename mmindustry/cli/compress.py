@@ -31,18 +31,20 @@ _DataSet = Annotated[
         "they are those it was trained on, whole; else the simulated plant is asked."
     ),
 ]
-_Windows = Annotated[int, typer.Option(help="Labelled windows to simulate.")]
-_Machines = Annotated[int, typer.Option(help="Machines they come from.")]
-_Seed = Annotated[int, typer.Option(help="Of windows and split: as the bundle was trained with.")]
+_Windows = Annotated[int, typer.Option(min=1, help="Labelled windows to simulate.")]
+_Machines = Annotated[int, typer.Option(min=1, help="Machines they come from.")]
+_Seed = Annotated[
+    int, typer.Option(min=0, help="Of windows and split: as the bundle was trained with.")
+]
 _TrainWindows = Annotated[
     int, typer.Option(help="Windows that pruned and distilled networks learn from, at most.")
 ]
-_Epochs = Annotated[int, typer.Option(help="Passes over them.")]
+_Epochs = Annotated[int, typer.Option(min=1, help="Passes over them.")]
 _Teacher = Annotated[
     list[str] | None, typer.Option(help="A bundle that teaches too, where it is distilled.")
 ]
 _Work = Annotated[Path | None, typer.Option(help="Keep the data set here and use it again.")]
-_Workers = Annotated[int, typer.Option(help="Processes that simulate.")]
+_Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
 
 def compress(

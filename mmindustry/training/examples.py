@@ -68,14 +68,15 @@ def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and to
     """
     pieces = vocabulary_of(spec) if vocabulary is None else tuple(vocabulary)
     jobs = [(folder / shard_name(order, spec.recipe, pieces), order) for order in wanted]
-    made = []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        found = [pool.submit(make_shard, path, spec, order, pieces) for path, order in jobs]
-        for future in found:
-            made.append(future.result())
-            if len(made) % _TOLD_EVERY == 0 or len(made) == len(wanted):
-                tell(f"simulated {len(made)} of {len(wanted)} machines")
-    return DataSet(spec, made)
+    missing = [(path, order) for path, order in jobs if not path.exists()]
+    if missing:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            found = [pool.submit(make_shard, path, spec, order, pieces) for path, order in missing]
+            for number, future in enumerate(found, start=1):
+                future.result()
+                if number % _TOLD_EVERY == 0 or number == len(missing):
+                    tell(f"simulated {number} of {len(missing)} machines")
+    return DataSet(spec, [path for path, _ in jobs])
 
 
 def shard_name(order: Order, recipe: Recipe, pieces: Sequence[str]) -> str:

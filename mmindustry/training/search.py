@@ -41,9 +41,15 @@ def search(
     study stands in `attend.checkpoint` and goes on from there: trials that were done count.
 
     Raises:
-        InputError: No folder is told, or a study of other windows or settings stands there.
+        InputError: Several processes train together, no folder is told, or a study of other
+            windows or settings stands there.
         Interrupted: `attend.stop` said so; the trials that were done are kept.
     """
+    if attend.team.size > 1:
+        raise InputError(
+            "search: tries settings one after another in one process; search without torchrun "
+            "first, then train together with what was found"
+        )
     if attend.checkpoint is None:
         raise InputError("search: no folder to keep its trials in; give --checkpoint DIR")
     fold = grouped_folds(data.targets().group[rows], _FOLDS, policy.seed)[0]

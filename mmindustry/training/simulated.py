@@ -15,11 +15,12 @@ from mmindustry.errors import InputError
 from mmindustry.features.spec import Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import ARRAYS, CARD, HEATMAP, MODEL, WEIGHTS, write_bundle
-from mmindustry.fusion.encoders.adopt import pinned, vocabulary_of
+from mmindustry.fusion.encoders.adopt import adopt, pinned, vocabulary_of
 from mmindustry.fusion.export import export_onnx
 from mmindustry.fusion.fusions import CLASSICS, FUSIONS
 from mmindustry.fusion.heatmap_runtime import STRIDE
 from mmindustry.fusion.manifest import Manifest
+from mmindustry.fusion.network import Network
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.presets import Design
 from mmindustry.fusion.pretrained import OFFLINE, Access
@@ -32,6 +33,7 @@ from mmindustry.training.dataset import DataSet
 from mmindustry.training.dealt import dealt_labels
 from mmindustry.training.ensembles import Chosen, choose
 from mmindustry.training.examples import make_data, orders
+from mmindustry.training.folds import grouped_folds
 from mmindustry.training.heatmap_lane import LaneRun, evaluate_lane
 from mmindustry.training.loop import Attend, fit
 from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, TrainingPolicy
@@ -123,6 +125,7 @@ def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None)
     spec = replace(run.design.apply(simulated_spec(run.policy)), fusion=run.policy.fusion)
     spec = pinned(spec, attend.access)
     pieces = vocabulary_of(spec, attend.access)
+    _try_weights(spec, attend)
     if attend.team.rank == 0:
         simulated_data(run, spec, tell, vocabulary=pieces)
     attend.team.wait()
@@ -136,10 +139,20 @@ def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None)
     return _written(run, (data, split, basis), chosen, attend=attend)
 
 
+def _try_weights(spec: NetworkSpec, attend: Attend) -> None:
+    """Fill encoders once from the weights that are asked for: what does not fit is refused before
+    windows are made, not behind it."""
+    if spec.weights:
+        even = np.full(len(spec.faults), 1.0 / len(spec.faults))
+        adopt(Network(spec, even).encoders(), spec, tell=_silent, access=attend.access)
+
+
 def _trained(
     run: SimulatedRun, data: DataSet, split: Split, attend: Attend
 ) -> tuple[SimulatedRun, Chosen]:
     """Return what serves, and the run with the settings that were found best."""
+    if run.folds:  # refused before anything is trained, where there are fewer machines
+        grouped_folds(data.targets().group[split.train], run.folds, run.policy.seed)
     if run.trials:
         from mmindustry.training.search import search  # noqa: PLC0415 - needs the extra tune
 

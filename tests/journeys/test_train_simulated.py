@@ -77,6 +77,26 @@ def test_a_bundle_is_never_trained_over(made: Made) -> None:
     assert "exists already" in found.stderr
 
 
+def test_what_can_not_be_trained_is_refused_before_anything_is_trained(made: Made) -> None:
+    work = made.folder.parent
+    sizes = ["--windows", "180", "--machines", "9", "--workers", "1", "--work", str(work / "w")]
+    out = ["--out", str(work / "none"), "--checkpoint", str(work / "c")]
+    foreign = work / "foreign.pth"
+    foreign.write_text("no weights")
+
+    folds = mmindustry("train", "--simulated", *sizes, *out, "--folds", "50")
+    weights = mmindustry(
+        "train", "--simulated", *sizes, *out, "--encoder", "image=resnet18",
+        "--weights", f"image.resnet18=local:{foreign}",
+    )  # fmt: skip
+
+    for refused, reason in ((folds, "50 folds"), (weights, "foreign.pth")):
+        assert refused.returncode == 65, refused.stderr
+        assert reason in refused.stderr
+        assert "epoch" not in refused.stderr
+        assert "simulated" not in refused.stderr
+
+
 def test_bundles_are_listed_verified_and_shown(made: Made) -> None:
     listed = mmindustry("bundles", "list", str(made.folder.parent), "--json")
     shown = mmindustry("bundles", "show", str(made.folder))

@@ -65,6 +65,8 @@ def find_products(folder: Path) -> list[Product]:
         InputError: There is none, a mask has no picture, or a defect is drawn on a picture that
             is named normal.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
     found = list(_products(folder))
     if not found:
         raise InputError(

@@ -19,6 +19,7 @@ from mmindustry.fusion.weights import arrays_of
 from mmindustry.training.batches import truth_of
 from mmindustry.training.board import Board
 from mmindustry.training.dataset import DataSet
+from mmindustry.training.device import Team
 from mmindustry.training.ensembles import choose, fault_loss, fit_stack
 from mmindustry.training.loop import Attend, fit
 from mmindustry.training.losses import Lesson, Truth, class_prior
@@ -152,6 +153,9 @@ def test_a_search_goes_on_where_it_was_cut_and_begins_with_the_settings_it_has(
         search(tiny, ROWS[:-1], policy, trials=3, attend=Attend(checkpoint=tmp_path))
     with pytest.raises(InputError, match="no folder"):
         search(tiny, ROWS, policy, trials=3, attend=Attend())
+    together = Attend(checkpoint=tmp_path, team=Team(rank=0, size=2))
+    with pytest.raises(InputError, match="without torchrun"):
+        search(tiny, ROWS, policy, trials=3, attend=together)
 
 
 def test_event_files_are_written(tiny: DataSet, tmp_path: Path) -> None:
