@@ -298,3 +298,16 @@ def classics(found: Mapping[str, Any]) -> Iterator[Row]:
             f"{found[f'{name}_model_mb']:.1f}",
             *(f"{found[f'{name}_cpu_ms_a_window_batch_{size}']:.2f}" for size in (1, 8)),
         )
+
+
+def transfers(found: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield what encoders that learned on the simulator are worth on real material."""
+    for kind, told in found["kinds"].items():
+        for labels, row in sorted(told["labels"].items(), key=lambda one: int(one[0])):
+            yield (
+                f"{kind}, {told['windows']} of {told['groups']} groups",
+                labels,
+                _of(row["pretrained"]),
+                _of(row["random"]),
+                f"{row['gain']:.3f} ± {row['gain_standard_error']:.3f}",
+            )
