@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from mmindustry.errors import Interrupted
-from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.fusion.encoders.adopt import adopt
 from mmindustry.fusion.network import Network
 from mmindustry.fusion.pretrained import OFFLINE, Access
@@ -186,28 +185,20 @@ class _Run:
         self._show(loss=loss, rate=rate, terms=dict(zip(TERMS, terms, strict=True)))
         return float(loss)
 
-    def _loss_of(self, network: Network) -> float:
-        """Return the mean fault loss in nats on validation windows, as the policy judges."""
-        device, network = self._batches.device, network.eval()
+    def _loss_of(self, network: nn.Module) -> float:
+        """Return the mean fault loss in nats on validation windows, nothing hidden."""
+        device = self._batches.device
         log_prior = torch.from_numpy(np.log(self.prior)).float().to(device)
-        shown = judged_by(self._policy).to(device)  # (patterns, modalities)
-        total = torch.zeros((len(shown), 2), dtype=torch.float64)
+        total = torch.zeros(2, dtype=torch.float64)
         mine = self._validate[self._team.rank :: self._team.size]
         with torch.inference_mode(), self._precision():
             for part in batches(mine, _HELD_OUT_BATCH):
                 arrays, truth = self._batches.load(part)
-                encoded, fault = network.encode(arrays), truth.fault.to(device)
-                for at, pattern in enumerate(shown):
-                    left = arrays["present"] * pattern
-                    there = (left >= pattern).all(1) if at else torch.ones_like(fault) > 0
-                    answer = network.join(encoded, {**arrays, "present": left})
-                    logits = log_prior + answer.evidence.float()
-                    losses = functional.cross_entropy(logits, fault, reduction="none")[there]
-                    counted = [losses.sum().item(), len(losses)]
-                    total[at] += torch.tensor(counted, dtype=torch.float64)
-        summed = self._team.total(total)
-        held = summed[summed[:, 1] > 0]
-        return float((held[:, 0] / held[:, 1]).mean())
+                logits = log_prior + network.eval()(arrays).evidence.float()
+                loss = functional.cross_entropy(logits, truth.fault.to(device), reduction="sum")
+                total += torch.tensor([loss.item(), len(part)], dtype=torch.float64)
+        summed, count = self._team.total(total).tolist()
+        return float(summed / count)
 
     def result(self) -> Network:
         """Return the best weights there are in a network on the CPU."""
@@ -269,13 +260,6 @@ class _Run:
         here = {"epoch": at.epoch, "epochs": epochs, "step": at.step, "steps": self._steps}
         for watch in self._attend.watch:
             watch(Moment(**here, loss=loss, rate=rate, terms=terms or {}, held=held))
-
-
-def judged_by(policy: TrainingPolicy) -> Tensor:
-    """Return what is shown of validation windows, (patterns, modalities), first all of it."""
-    patterns = [shown for shown in PATTERNS.values() if not all(shown)]
-    every = policy.judged == "patterns" and policy.modality_dropout > 0
-    return torch.tensor([(True,) * 3, *(patterns if every else [])], dtype=torch.float32)
 
 
 def new_lesson(

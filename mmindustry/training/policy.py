@@ -12,7 +12,6 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "balance": ("prior", "weights", "sampler"),
     "weighting": ("fixed", "uncertainty"),
     "precision": ("auto", "single", "bf16", "fp16"),
-    "judged": ("patterns", "whole"),
 }
 _ENCODERS = ("image", "audio", "text")
 
@@ -145,10 +144,6 @@ class TrainingPolicy:
     soup: int = 3
     """Best epochs whose weights may be averaged into the result, at least 1; each stays only if
     the validation loss says so."""
-    judged: str = "patterns"
-    """By what validation loss weights are kept: its mean over the `patterns` of presence, as they
-    are served, or that of windows as they are (`whole`), by which a sense that learns slowly is
-    given up. Without modality dropout nothing else is served than the whole."""
     device: str = "auto"
     """`auto` (a CUDA device where there is one, else CPU), `cpu` or `cuda:N`."""
     precision: str = "auto"

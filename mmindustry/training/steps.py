@@ -6,7 +6,6 @@ from math import cos, pi
 import torch
 from torch import nn
 
-from mmindustry.fusion.network import Network
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
 
@@ -88,7 +87,7 @@ class RunningMean:
     beginning.
     """
 
-    def __init__(self, network: Network, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         self.network = deepcopy(network).requires_grad_(requires_grad=False).eval()
         self._decay = decay
 

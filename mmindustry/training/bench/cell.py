@@ -62,7 +62,6 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
         averaging=0.98 if few else 0.995,
         smoothing=0.05,
         augment=AugmentPolicy(foreign=0.0),
-        judged="whole",
         device="cpu",
     )
 

@@ -16,8 +16,6 @@ import torch
 from torch import Tensor
 
 from mmindustry.errors import ConfigError, InputError, Interrupted
-from mmindustry.fusion.calibration import PATTERNS, posterior
-from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.training.batches import open_batches
 from mmindustry.training.checkpoint import FILE
 from mmindustry.training.dataset import DataSet
@@ -65,30 +63,6 @@ def test_a_run_cut_in_the_middle_of_an_epoch_goes_on_to_the_same_weights(
     assert again.losses == whole.losses
     assert_same_weights(whole, again)
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
-
-
-@pytest.mark.parametrize(
-    ("setting", "patterns"),
-    [
-        ({}, PATTERNS),
-        ({"judged": "whole"}, {"image+audio+text": (True, True, True)}),
-        ({"modality_dropout": 0.0}, {"image+audio+text": (True, True, True)}),
-    ],
-)
-def test_weights_are_judged_in_every_pattern_that_is_served(
-    tiny: DataSet, setting: dict[str, Any], patterns: dict[str, tuple[bool, ...]]
-) -> None:
-    trained = run(tiny, replace(QUICK, epochs=1, soup=1, **setting))
-
-    runtime, truth = TorchRuntime(trained.network), tiny.targets().fault[HELD]
-    losses = []
-    for shown in patterns.values():
-        arrays = tiny.batch(HELD)
-        there = (arrays["present"][:, np.array(shown)] > 0).all(axis=1) | all(shown)
-        arrays["present"] = arrays["present"] * np.array(shown, np.float32)
-        likely = posterior(runtime.run(arrays).evidence.astype(np.float64), trained.prior)
-        losses.append(-np.log(likely[np.arange(len(truth)), truth])[there].mean())
-    assert trained.losses[0][1] == pytest.approx(np.mean(losses), rel=1e-4)
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_weights(tiny: DataSet, tmp_path: Path) -> None:
