@@ -147,7 +147,7 @@ def fusions(found: Mapping[str, Any]) -> Iterator[Row]:
             f"{row['windows']}",
             f"{row['seeds']}",
             *(
-                _spread(row[name])
+                _spread(row[name], row["seeds"])
                 for name in ("fused", "gain", "image", "audio", "text", "shuffled", "synergy_gap")
             ),
             f"{row['train_cpu_seconds'][0]:.0f}",
@@ -279,8 +279,8 @@ def missing_notes(found: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _spread(told: Sequence[float]) -> str:
-    return f"{told[0]:.3f} ± {told[1]:.3f}"
+def _spread(told: Sequence[float], seeds: int) -> str:
+    return f"{told[0]:.3f} ± {told[1]:.3f}" if seeds > 1 else f"{told[0]:.3f}"
 
 
 def _folds(scores: Sequence[float]) -> tuple[str, str]:

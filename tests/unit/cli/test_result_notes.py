@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmindustry.cli.result_rows import fleet_notes, gate_notes, made_of, pit_notes
+from mmindustry.cli.result_rows import fleet_notes, fusions, gate_notes, made_of, pit_notes
 
 
 def _pits(low: float) -> dict[str, Any]:
@@ -79,3 +79,14 @@ def test_a_table_of_standing_cells_tells_their_commits() -> None:
 
     assert told == "; put together from 3 cells made at c1 (2), c2 (1), 18 CPU s"
     assert not made_of({})
+
+
+def test_one_seed_has_no_spread() -> None:
+    figures = ("fused", "gain", "image", "audio", "text", "shuffled", "synergy_gap")
+    row = {name: [0.5, 0.0] for name in (*figures, "train_cpu_seconds")}
+    told = {"fusion": "late", "windows": 4000, **row}
+
+    (one,), (several,) = (list(fusions({"rows": [told | {"seeds": seeds}]})) for seeds in (1, 3))
+
+    assert one[3] == "0.500"
+    assert several[3] == "0.500 ± 0.000"
