@@ -170,7 +170,7 @@ TABLES = (
         for kind, said in (("int8", "eight bits"), ("pruned", "fewer channels"))
     ),
     Table(
-        name="bench-transfer",
+        name="transfer",
         title="Encoders that learned on the simulator, tried on real material",
         caveat="Frozen, with a linear head of a few real labels, against the same encoders with "
         "random weights. Few groups: what a head gains on them is a hint, and those of pictures "

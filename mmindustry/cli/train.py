@@ -135,7 +135,6 @@ def train(
         print(settings_text())
         return
     _need(simulated=simulated, optuna=search > 0)
-    _check_names(name, out)
     amount = _amount(windows, machines, quick=quick)
     asked = {"fusion": fusion, "epochs": _passes(epochs, amount, quick=quick), "device": device}
     kept = checkpoint or out.with_name(f"{out.name}-checkpoint")
@@ -210,8 +209,11 @@ def _run(
     """Train as planned, alone or in a team; return the report and the seconds it took.
 
     Raises:
+        InputError: The folder has no name of its own.
+        BundleError: The name is none that a bundle may have.
         Exit: A signal asked for the end (130 or 143); what was done is kept.
     """
+    _check_names(plan["name"], plan["out"])
     from dataclasses import replace
 
     from mmindustry.cli.training import attended
