@@ -137,7 +137,7 @@ def train(
     _need(simulated=simulated, optuna=search > 0)
     amount = _amount(windows, machines, quick=quick)
     asked = {"fusion": fusion, "epochs": _passes(epochs, amount, quick=quick), "device": device}
-    kept = checkpoint or out.with_name(f"{out.name}-checkpoint")
+    kept = _place_of(name, out, checkpoint)
     plan = {
         **amount,
         "seed": seed,
@@ -155,8 +155,9 @@ def train(
         _show(report, gone=None if checkpoint else kept, seconds=seconds, as_json=as_json)
 
 
-def _check_names(name: str, out: Path) -> None:
-    """Refuse a bundle's name or folder before hours of training rather than behind them.
+def _place_of(name: str, out: Path, checkpoint: Path | None) -> Path:
+    """Return where a run is kept; refuse a bundle's name or folder before hours of training rather
+    than behind them.
 
     Raises:
         InputError: The folder has no name of its own.
@@ -167,6 +168,7 @@ def _check_names(name: str, out: Path) -> None:
     check_name(name)
     if out.name in ("", ".."):
         raise InputError(f"--out {str(out)!r}: give the name of a folder that is not there yet")
+    return checkpoint or out.with_name(f"{out.name}-checkpoint")
 
 
 def _amount(windows: int | None, machines: int | None, *, quick: bool) -> dict[str, int]:
@@ -209,11 +211,8 @@ def _run(
     """Train as planned, alone or in a team; return the report and the seconds it took.
 
     Raises:
-        InputError: The folder has no name of its own.
-        BundleError: The name is none that a bundle may have.
         Exit: A signal asked for the end (130 or 143); what was done is kept.
     """
-    _check_names(plan["name"], plan["out"])
     from dataclasses import replace
 
     from mmindustry.cli.training import attended
