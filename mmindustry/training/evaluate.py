@@ -1,11 +1,10 @@
 """What a network can do on assets it has never met, beside the controls that must fail."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mmindustry.fusion import hazard
@@ -20,7 +19,6 @@ from mmindustry.fusion.calibration import (
 )
 from mmindustry.fusion.runtime import Raw, Runtime
 from mmindustry.fusion.spec import EMPTY, GOOD, HEALTHY, NetworkSpec
-from mmindustry.training.augment import foreign_words, text_spans
 from mmindustry.training.dataset import Arrays, DataSet, Targets
 from mmindustry.training.scores import chance_f1, class_f1, concordance, macro_f1
 from mmindustry.training.split import Rows, in_parts
@@ -64,7 +62,7 @@ def view(runtime: Runtime, data: DataSet, rows: Rows, *, seed: int) -> Views:
         seen.append(arrays["present"] > 0)
         natural.append(runtime.run(arrays))
         for name, present in PATTERNS.items():
-            evidence[name].append(runtime.run(_hidden(arrays, present)).evidence)
+            evidence[name].append(runtime.run(hidden(arrays, present)).evidence)
         begin = at * _BATCH
         for anchor in data.spec.modalities:
             mixed = _mixed(
@@ -83,7 +81,8 @@ def view(runtime: Runtime, data: DataSet, rows: Rows, *, seed: int) -> Views:
     )
 
 
-def _hidden(arrays: Arrays, present: tuple[bool, ...]) -> Arrays:
+def hidden(arrays: Arrays, present: tuple[bool, ...]) -> Arrays:
+    """Return the arrays with only these modalities shown."""
     return {**arrays, "present": arrays["present"] * np.array(present, np.float32)}
 
 
@@ -194,31 +193,6 @@ def over_threshold(
     faults = np.array([name != HEALTHY for name in spec.faults])
     over: NDArray[np.bool_] = (probabilities >= on) & faults
     return over
-
-
-def with_foreign_words(
-    runtime: Runtime, data: DataSet, rows: Rows
-) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Yield (name, evidence (windows, faults), seen (windows, modalities)) of windows whose log
-    entries are made of unknown words: `healthy_foreign_over` with the sound and the pictures that
-    are there, `text_foreign_over` with nothing but the entries."""
-    random = torch.Generator().manual_seed(0)
-    shown = {"healthy_foreign_over": (True, True, True), "text_foreign_over": PATTERNS["text"]}
-    said: dict[str, list[NDArray[np.float32]]] = {name: [] for name in shown}
-    seen: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in shown}
-    spans = text_spans(data.spec.recipe)
-    for part in in_parts(rows, _BATCH):
-        arrays = data.batch(part)
-        for array in [name for name in spans if name in arrays]:
-            ids = torch.from_numpy(arrays[array])
-            every = torch.ones(ids.shape[:2])
-            arrays[array] = foreign_words(ids, every, spans[array], random).numpy()
-        for name, present in shown.items():
-            left = _hidden(arrays, present)
-            said[name].append(runtime.run(left).evidence)
-            seen[name].append(left["present"] > 0)
-    for name in shown if len(rows) else ():
-        yield name, np.concatenate(said[name]).astype(np.float64), np.concatenate(seen[name])
 
 
 def _pattern_f1(views: Views, pattern: str, prior: NDArray[np.float64], classes: int) -> float:

@@ -1,14 +1,17 @@
 """From a trained network to one that may serve: calibration, priors, thresholds, figures."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from mmindustry.fusion.calibration import Calibration, fit_temperature
+from mmindustry.fusion.calibration import PATTERNS, Calibration, fit_temperature
 from mmindustry.fusion.runtime import Runtime
 from mmindustry.fusion.spec import EMPTY, GOOD, HEALTHY, NetworkSpec
+from mmindustry.training.augment import foreign_words, text_spans
 from mmindustry.training.coverage import coverage_figures, promise
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.evaluate import (
@@ -18,14 +21,15 @@ from mmindustry.training.evaluate import (
     calibrated,
     figures,
     fused_probabilities,
+    hidden,
     over_threshold,
     view,
-    with_foreign_words,
 )
 from mmindustry.training.loop import class_prior
-from mmindustry.training.split import Split
+from mmindustry.training.split import Rows, Split, in_parts
 
 _ON, _ON_HIGHEST = 0.6, 0.9
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,31 @@ def measure(
         product_shift(spec, data.targets().product[split.train], serving.good),
         metrics,
     )
+
+
+def with_foreign_words(
+    runtime: Runtime, data: DataSet, rows: Rows
+) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
+    """Yield (name, evidence (windows, faults), seen (windows, modalities)) of windows whose log
+    entries are made of unknown words: `healthy_foreign_over` with the sound and the pictures that
+    are there, `text_foreign_over` with nothing but the entries."""
+    random = torch.Generator().manual_seed(0)
+    shown = {"healthy_foreign_over": (True, True, True), "text_foreign_over": PATTERNS["text"]}
+    said: dict[str, list[NDArray[np.float32]]] = {name: [] for name in shown}
+    seen: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in shown}
+    spans = text_spans(data.spec.recipe)
+    for part in in_parts(rows, _BATCH):
+        arrays = data.batch(part)
+        for array in [name for name in spans if name in arrays]:
+            ids = torch.from_numpy(arrays[array])
+            every = torch.ones(ids.shape[:2])
+            arrays[array] = foreign_words(ids, every, spans[array], random).numpy()
+        for name, present in shown.items():
+            left = hidden(arrays, present)
+            said[name].append(runtime.run(left).evidence)
+            seen[name].append(left["present"] > 0)
+    for name in shown if len(rows) else ():
+        yield name, np.concatenate(said[name]).astype(np.float64), np.concatenate(seen[name])
 
 
 def serving_prior(spec: NetworkSpec, healthy: float) -> NDArray[np.float64]:
