@@ -140,7 +140,8 @@ def test_without_a_checkpoint_an_interrupted_run_says_that_nothing_was_kept(tiny
     ids=lambda changed: "-".join(map(str, changed.values()))[:40],
 )
 def test_every_setting_trains_and_repeats_itself(tiny: DataSet, changed: dict[str, Any]) -> None:
-    policy = replace(QUICK, epochs=2, **changed)
+    # of 42 windows and two passes, unknown words in their place leave too little to learn
+    policy = replace(QUICK, epochs=2, **{"augment": AugmentPolicy(foreign=0.0), **changed})
 
     first, second = run(tiny, policy), run(tiny, policy)
 
