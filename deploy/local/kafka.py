@@ -22,6 +22,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import Self
 
@@ -261,10 +262,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--folder", type=Path, help="data folder, kept (default: temporary)")
     arguments = parser.parse_args()
-    stop = threading.Event()
+    asked: SimpleQueue[int] = SimpleQueue()  # which a handler may put into, unlike an event
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.put(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
@@ -273,7 +274,7 @@ def main() -> int:
             sys.stdout.write(f"{broker.bootstrap_servers}\n")
             sys.stdout.flush()
             sys.stderr.write("Kafka is ready; Ctrl-C stops it\n")
-            stop.wait()
+            asked.get()
     except KafkaUnavailableError as error:
         sys.stderr.write(f"{error}\n")
         return 69

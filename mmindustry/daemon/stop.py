@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 import threading
-from collections.abc import Callable
+from queue import SimpleQueue
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -43,27 +43,33 @@ class Stop:
         return self.event.wait(seconds)
 
 
-def obey_signals(
-    stop: Stop, *, drain_seconds: float, leave: Callable[[int], None] = os._exit
-) -> None:
+def obey_signals(stop: Stop, *, drain_seconds: float) -> None:
     """Let SIGTERM and SIGINT end this process: the first drains, the second ends it at once.
 
     So does SIGHUP, the end of the terminal, unless `nohup` has it ignored.
 
     A drain that takes longer than `drain_seconds` is cut off: whatever the step in hand has not
     committed is done anew by the next owner, so cutting loses nothing.
+
+    A handler runs in the main thread, between any two of its steps, and so where that thread may
+    hold the very lock that setting an event takes. It only puts the number into a queue that may
+    be put into from there; a thread of its own asks the loops to end.
     """
+    asked: SimpleQueue[int] = SimpleQueue()
 
     def on_signal(number: int, _: FrameType | None) -> None:
-        if stop.wanted():
-            leave(128 + number)
-            return
+        if stop.signal or stop.wanted():
+            os._exit(128 + number)
         stop.signal = number
-        stop.request(signal.Signals(number).name)
-        timer = threading.Timer(drain_seconds, leave, args=(128 + number,))
-        timer.daemon = True
-        timer.start()
+        asked.put(number)
 
+    def end() -> None:
+        number = asked.get()
+        stop.request(signal.Signals(number).name)
+        threading.Event().wait(drain_seconds)
+        os._exit(128 + number)
+
+    threading.Thread(target=end, name="signals", daemon=True).start()
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

@@ -184,6 +184,24 @@ threading.Event().wait(30)
     process.stdout.close()
 
 
+def test_a_signal_is_obeyed_wherever_the_main_thread_is() -> None:
+    # a handler that set the event itself would wait forever for the lock its own thread holds
+    program = """
+import os, signal
+from mmindustry.daemon.stop import Stop, obey_signals
+stop = Stop()
+obey_signals(stop, drain_seconds=30)
+with stop.event._cond:
+    os.kill(os.getpid(), signal.SIGTERM)
+print(stop.wait(20), stop.reason, stop.exit_code, flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert done.stdout == "True SIGTERM 143\n"
+
+
 def test_a_process_under_nohup_outlives_its_terminal() -> None:
     program = """
 import signal
