@@ -28,6 +28,9 @@ LEARNED_SECONDS = 384.0
 ONSET_SECONDS = 480.0
 END_SECONDS = 540.0
 LEAST = 80
+CALM = 15
+"""The seed of a machine whose picture and sound are both steady over so few minutes: on others
+some passing sound or light, not met before, lasts long enough to be no part of its normal."""
 
 
 @dataclass
@@ -107,7 +110,7 @@ def make_machine(folder: Path, **profiles: Any) -> Machine:
 def _plant() -> SimulatedPlant:
     scenario = demo_scenario()
     told = scenario.script(later(START, ONSET_SECONDS - 12.0))
-    policy = replace(scenario.policy, assets=1)
+    policy = replace(scenario.policy, assets=1, seed=CALM)
     asset = SimulatedPlant(policy, START).fleet[0].path
     episodes = (replace(told.episodes[0], asset=asset),)
     script = replace(told, episodes=episodes, twins=(), notes=())
@@ -143,10 +146,10 @@ def test_a_profile_learned_from_the_record_tells_a_fault_from_the_machines_own_n
     assert f"{LEAST} are needed" in few.stderr
     assert (look["profile"], look["windows"] >= LEAST) == (None, True)
     assert lesson["profile"] == f"{machine.asset}@1"
-    assert {"audio"} <= set(lesson["references"]) <= {"image", "audio"}  # what is not steady is out
+    assert set(lesson["references"]) == {"image", "audio"}
     assert len(lesson["cameras"]) == 1
     _check_told(machine)
-    assert next(row["novelty_p"] for row in shown if row["novelty_p"] is not None) < 0.05
+    assert shown[0]["novelty_p"] < 0.05
     assert f"{machine.asset}@1" in told
 
 
@@ -154,15 +157,13 @@ def _check_told(machine: Machine) -> None:
     before = machine.judged(0, LEARNED_SECONDS - 8)
     well = machine.judged(LEARNED_SECONDS + 8, ONSET_SECONDS)
     sick = machine.judged(ONSET_SECONDS + 8, END_SECONDS)
-    told = [row["novelty_p"] for row in well if row["novelty_p"] is not None]
-    surprised = [p for p in told if p < 0.05]
+    surprised = [row for row in well if row["novelty_p"] < 0.05]
 
     assert len(before) >= LEAST
     assert not any(row["novelty"] for row in before)
     assert all(row["profile"] == f"{machine.asset}@1" for row in (*well, *sick))
     assert len(well) >= 20
-    assert len(told) >= len(well) // 2
-    assert len(surprised) <= len(told) * 0.3
+    assert len(surprised) <= len(well) * 0.3
     assert len(sick) >= 8
     assert all(p < 0.05 for row in sick for p in row["novelty"].values())
     alarms = {row["fault"] for row in machine.stage.rows(tables.alarms)}
@@ -196,5 +197,4 @@ def test_the_profiler_learns_once_what_is_ripe_whatever_kills_it(tmp_path: Path)
 
     assert code == 0
     assert [(row.version, row.active) for row in machine.profiles()] == [(1, True)]
-    later = machine.judged(LEARNED_SECONDS + 8, ONSET_SECONDS)
-    assert any(row["novelty"] for row in later)  # not where what was learned is missing
+    assert machine.judged(LEARNED_SECONDS + 8, ONSET_SECONDS)[-1]["novelty"]
