@@ -74,14 +74,16 @@ class Lesson(nn.Module):
         super().__init__()
         self.network = network
         self._policy = policy
+        alone = policy.auxiliary * (1 if policy.is_joint else len(network.spec.modalities))
         fixed = (
-            *(policy.auxiliary, policy.aligning, policy.hazard),
+            *(float(policy.is_joint), alone, policy.aligning, policy.hazard),
             *(policy.product, policy.gauges, policy.speed),
         )
         home = network.get_buffer("log_prior").device
-        weights = torch.tensor((1.0, *fixed), device=home)  # (terms,)
+        weights = torch.tensor(fixed, device=home)  # (terms,)
         self.register_buffer("fixed", weights, persistent=False)
-        start = -torch.log(weights.clamp(min=1e-6)).clamp(-_WIDEST, _WIDEST)
+        asked = torch.where(weights > 0, weights, torch.ones_like(weights))
+        start = -torch.log(asked).clamp(-_WIDEST, _WIDEST)
         self.spread = nn.Parameter(start) if policy.weighting == "uncertainty" else None
         even = np.ones(len(network.spec.faults))
         shares = torch.from_numpy(even if class_weights is None else class_weights).float()

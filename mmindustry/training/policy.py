@@ -14,6 +14,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "precision": ("auto", "single", "bf16", "fp16"),
 }
 _ENCODERS = ("image", "audio", "text")
+_ADDITIVE = "late"
+"""The fusion whose answer is the sum of what the modalities say, without weights of its own."""
 
 PLANT_WINDOWS = 8_000
 """Labelled windows of the simulated plant that a bundle is made from, unless told otherwise."""
@@ -120,8 +122,14 @@ class TrainingPolicy:
     """`fixed` weights of the losses, or learned with the network by their `uncertainty`."""
     weighting_rate: float = 1e-2
     """Learning rate of the learned weights, above 0."""
+    joint: bool | None = None
+    """Whether the loss of the fused answer teaches the encoders. Where not, each modality learns
+    from its own fault loss, counted in full: what a strong one already tells leaves a weak one no
+    less to learn from. None = in every fusion but `late`, which takes each modality's evidence for
+    that of a posterior by itself."""
     auxiliary: float = 1.0
-    """Weight of the single-modality fault losses, at least 0."""
+    """Weight of the single-modality fault losses, their mean where `joint`, else their sum; at
+    least 0."""
     hazard: float = 0.5
     """Weight of the survival loss, at least 0."""
     product: float = 0.7
@@ -161,6 +169,7 @@ class TrainingPolicy:
         if min(self.learning_rate, self.weighting_rate, self.clip, self.step_factor) <= 0:
             raise ValueError("learning_rate, weighting_rate, clip and step_factor must be above 0")
         self._check_shares()
+        self._check_teaching()
         weights = (
             *(self.auxiliary, self.hazard, self.product),
             *(self.gauges, self.speed, self.aligning),
@@ -172,6 +181,22 @@ class TrainingPolicy:
                 "weights of losses must be at least 0"
             )
         self._check_choices()
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether the loss of the fused answer teaches the encoders."""
+        return self.fusion != _ADDITIVE if self.joint is None else self.joint
+
+    def _check_teaching(self) -> None:
+        if self.is_joint:
+            return
+        if self.fusion != _ADDITIVE:
+            raise ValueError(
+                f"joint is false: {self.fusion} has weights that only the loss of the fused "
+                f"answer teaches; {_ADDITIVE} has none"
+            )
+        if not self.auxiliary:
+            raise ValueError("auxiliary is 0 and joint is false: no loss would teach faults")
 
     def _check_shares(self) -> None:
         names = ("warm_up", "smoothing", "modality_dropout", "averaging")

@@ -57,6 +57,7 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
     return TrainingPolicy(
         seed=key.seed,
         fusion=key.fusion,
+        joint=True,
         epochs=20 if few else 8,
         patience=20 if few else 8,
         averaging=0.98 if few else 0.995,

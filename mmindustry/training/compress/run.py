@@ -225,7 +225,12 @@ def _distilled(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterato
     plain = NetworkSpec(
         recipe=spec.recipe, faults=spec.faults, products=spec.products, gauges=spec.gauges
     )
-    policy = TrainingPolicy(seed=order.seed, epochs=order.epochs, fusion=plain.fusion)
+    policy = TrainingPolicy(
+        seed=order.seed,
+        epochs=order.epochs,
+        fusion=plain.fusion,
+        joint=True,  # the teachers teach by their fused answer
+    )
     torch.manual_seed(order.seed)
     student = Network(plain, training_prior(order.bundle))
     tell(f"distilled: {len(teachers)} teachers, {len(rows)} windows")
