@@ -146,6 +146,9 @@ class TrainingPolicy:
     """Weight of the loss that a fusion module has of its own (alignment), at least 0."""
     alike_seconds: float = 1800.0
     """Windows of one machine that begin within this are not contrasted, at least 0."""
+    tempered: bool = True
+    """Whether epochs are judged by the validation loss at the temperature that suits each best, as
+    one is fitted afterwards anyhow, or by the loss as it stands."""
     averaging: float = 0.995
     """Decay of the running mean of weights that is kept as the result, 0..1; less in the first
     steps, so that a short run forgets where it began."""

@@ -58,6 +58,7 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
         seed=key.seed,
         fusion=key.fusion,
         joint=True,
+        tempered=False,
         epochs=20 if few else 8,
         patience=20 if few else 8,
         averaging=0.98 if few else 0.995,

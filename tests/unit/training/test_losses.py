@@ -10,9 +10,10 @@ from torch import Tensor
 from mmindustry.fusion.network import Network
 from mmindustry.training.batches import truth_of
 from mmindustry.training.dataset import DataSet
+from mmindustry.training.loop import Attend, _Run
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
-from tests.unit.training.test_loop import ROWS
+from tests.unit.training.test_loop import HELD, QUICK, ROWS
 from tests.unit.training.tiny import tiny_spec
 
 FAULTS_ONLY = TrainingPolicy(hazard=0.0, product=0.0, gauges=0.0, speed=0.0, aligning=0.0)
@@ -57,3 +58,25 @@ def test_every_other_fusion_is_taught_by_its_own_answer() -> None:
     with pytest.raises(ValueError, match="no loss would teach faults"):
         TrainingPolicy(auxiliary=0.0)
     TrainingPolicy(auxiliary=0.0, joint=True)
+
+
+def test_an_epoch_is_judged_by_what_it_tells_apart_and_not_by_how_sure_it_is(
+    tiny: DataSet,
+) -> None:
+    def judged(*, tempered: bool, sureness: float) -> float:
+        policy = replace(QUICK, tempered=tempered)
+        begun = _Run(tiny, policy, Attend(), rows=ROWS, validate=HELD)
+        torch.manual_seed(3)
+        network = Network(tiny_spec(), begun.prior)
+        hook = network.fusion.register_forward_hook(
+            lambda _m, _given, said: said._replace(evidence=said.evidence * sureness)
+        )
+        found = begun._loss_of(network)  # noqa: SLF001 - how an epoch is judged
+        hook.remove()
+        return found
+
+    assert judged(tempered=True, sureness=4.0) == pytest.approx(
+        judged(tempered=True, sureness=1.0), abs=1e-3
+    )
+    assert judged(tempered=False, sureness=4.0) > judged(tempered=False, sureness=1.0) + 0.05
+    assert judged(tempered=True, sureness=1.0) <= judged(tempered=False, sureness=1.0) + 1e-6
