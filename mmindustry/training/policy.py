@@ -132,7 +132,7 @@ class TrainingPolicy:
     least 0."""
     hazard: float = 0.5
     """Weight of the survival loss, at least 0."""
-    product: float = 0.7
+    product: float = 1.4
     """Weight of the product loss, at least 0."""
     product_focus: float = 0.0
     """How much the product loss looks away from what it is sure of (gamma of the focal loss), at
