@@ -171,8 +171,7 @@ def alarm_figures(
     windows with severity of 0.75 or more whose own fault is over it.
     """
     truth = views.truth
-    faults = np.array([name != HEALTHY for name in spec.faults])
-    healthy = ~faults[truth.fault]
+    healthy = truth.fault == spec.faults.index(HEALTHY)
     over = over_threshold(probabilities, spec, thresholds)
     severe = ~healthy & (truth.severity >= _SEVERE)
     own = over[np.arange(len(over)), truth.fault]
