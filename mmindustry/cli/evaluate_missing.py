@@ -35,6 +35,10 @@ def missing(
         Path | None,
         typer.Option(help="Keep data set and trained cells here, and go on from what stands."),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of any setting of a training, as in `train`."),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
     quick: Annotated[bool, typer.Option("--quick", help="A small one, in minutes.")] = False,
     json_out: Annotated[
@@ -44,6 +48,8 @@ def missing(
     """Compare one network for all presence patterns with a specialist for each.
 
     Example: mmindustry evaluate missing --work missing --json missing.json
+
+    Example: mmindustry evaluate missing --set joint=false
     """
     if find_spec("torch") is None:
         raise MissingExtra("evaluate missing: needs torch; install mmindustry with extra 'torch'")
@@ -62,7 +68,7 @@ def missing(
     }
     try:
         usual = _QUICK_EPOCHS if quick else epochs_for(learned)
-        found = _compare(plan, learned, epochs or usual)
+        found = _compare(plan, learned, {"epochs": epochs or usual}, settings or [])
     finally:
         if work is None:
             shutil.rmtree(kept, ignore_errors=True)
@@ -70,15 +76,17 @@ def missing(
     keep("missing", found, json_out, seconds=perf_counter() - began)
 
 
-def _compare(plan: dict[str, Any], learned: int, epochs: int) -> dict[str, Any]:
-    from mmindustry.training.policy import TrainingPolicy
+def _compare(
+    plan: dict[str, Any], learned: int, usual: dict[str, Any], settings: list[str]
+) -> dict[str, Any]:
+    from mmindustry.cli.training import policy_of
     from mmindustry.training.report.missing import MissingRun, compare
     from mmindustry.training.simulated import SimulatedRun, simulated_data, simulated_spec
 
     def tell(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
-    policy = TrainingPolicy(epochs=epochs, seed=plan["seed"])
+    policy = policy_of(settings, {**usual, "seed": plan["seed"]})
     data = simulated_data(SimulatedRun(**plan), simulated_spec(policy), tell)
     cells = plan["work"] / "missing"
     return compare(data, MissingRun(train_windows=learned, policy=policy, cells=cells), tell)

@@ -58,8 +58,6 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
         seed=key.seed,
         fusion=key.fusion,
         joint=True,
-        tempered=False,
-        product=0.7,
         epochs=20 if few else 8,
         patience=20 if few else 8,
         averaging=0.98 if few else 0.995,

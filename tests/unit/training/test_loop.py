@@ -24,6 +24,7 @@ from mmindustry.training.gradients import Gradients
 from mmindustry.training.loop import Attend, Moment, Trained, fit, new_lesson, train
 from mmindustry.training.losses import class_prior
 from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
+from mmindustry.training.repeatable import KERNELS
 from mmindustry.training.steps import hold_norms, make_optimizer, rate_at, set_rate
 
 ROWS, HELD = np.arange(42), np.arange(42, 60)
@@ -65,39 +66,45 @@ def test_a_run_cut_in_the_middle_of_an_epoch_goes_on_to_the_same_weights(
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
+def trained_elsewhere(folder: Path, checkpoint: Path, weights: Path, *, killed: bool) -> int:
+    """Train in a process of its own with the kernels of `train`; return its exit code.
+
+    In this process, where other tests have left the heap in a state of its own, kernels would sum
+    in another order than in the one that was killed.
+    """
+    program = f"""
+        import os, signal
+        from pathlib import Path
+        import torch
+        from mmindustry.fusion.weights import arrays_of, pack
+        from mmindustry.training.dataset import DataSet
+        from mmindustry.training.loop import Attend, fit
+        from tests.unit.training.test_loop import HELD, QUICK, ROWS
+        from tests.unit.training.tiny import tiny_spec
+        torch.set_num_threads(1)
+        data = DataSet(tiny_spec(), [Path({str(folder)!r})])
+        def watch(moment):
+            if {killed} and moment.epoch == 1 and moment.step == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+        attend = Attend(watch=(watch,), checkpoint=Path({str(checkpoint)!r}))
+        trained = fit(data, rows=ROWS, validate=HELD, policy=QUICK, attend=attend)
+        Path({str(weights)!r}).write_bytes(pack(arrays_of(trained.network)))
+        """
+    environment = {**os.environ, **KERNELS, "PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    return subprocess.run(command, check=False, env=environment).returncode
+
+
 def test_a_run_that_was_killed_goes_on_to_the_same_weights(tiny: DataSet, tmp_path: Path) -> None:
-    folder = tiny.folders[0]
-    program = tmp_path / "killed.py"
-    program.write_text(
-        textwrap.dedent(
-            f"""
-            import os, signal
-            from pathlib import Path
-            import torch
-            from mmindustry.training.dataset import DataSet
-            from mmindustry.training.loop import Attend, fit
-            from tests.unit.training.test_loop import HELD, QUICK, ROWS
-            from tests.unit.training.tiny import tiny_spec
-            torch.set_num_threads(1)
-            data = DataSet(tiny_spec(), [Path({str(folder)!r})])
-            def watch(moment):
-                if moment.epoch == 1 and moment.step == 2:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            fit(data, rows=ROWS, validate=HELD, policy=QUICK,
-                attend=Attend(watch=(watch,), checkpoint=Path({str(tmp_path / "kept")!r})))
-            """
-        )
-    )
+    folder, weights = tiny.folders[0], [tmp_path / name for name in ("cut", "again", "whole")]
 
-    killed = subprocess.run(
-        [sys.executable, str(program)],
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-    )
-    again = run(tiny, checkpoint=tmp_path / "kept")
+    cut = trained_elsewhere(folder, tmp_path / "kept", weights[0], killed=True)
+    assert (cut, weights[0].exists()) == (-signal.SIGKILL, False)
+    assert (tmp_path / "kept" / FILE).exists()
+    assert trained_elsewhere(folder, tmp_path / "kept", weights[1], killed=False) == 0
+    assert trained_elsewhere(folder, tmp_path / "other", weights[2], killed=False) == 0
 
-    assert killed.returncode == -signal.SIGKILL
-    assert_same_weights(run(tiny), again)
+    assert weights[1].read_bytes() == weights[2].read_bytes()
 
 
 def test_a_run_that_was_finished_is_not_trained_again(tiny: DataSet, tmp_path: Path) -> None:
