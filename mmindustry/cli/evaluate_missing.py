@@ -13,7 +13,7 @@ import typer
 
 from mmindustry.cli.outcome import keep
 from mmindustry.errors import InputError, MissingExtra
-from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, epochs_for
+from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, TrainingPolicy, epochs_for
 
 _QUICK = {"windows": 600, "machines": 15, "train": 300}
 _FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES, "train": 1_000}
@@ -51,12 +51,16 @@ def missing(
 
     Example: mmindustry evaluate missing --set joint=false
     """
+    from mmindustry.cli.training import policy_of
+
     if find_spec("torch") is None:
         raise MissingExtra("evaluate missing: needs torch; install mmindustry with extra 'torch'")
     sizes = _QUICK if quick else _FULL
     learned = train_windows or sizes["train"]
     if learned < _LEAST_TRAIN:
         raise InputError(f"--train-windows is {learned}; nothing is learned from less than 32")
+    usual = _QUICK_EPOCHS if quick else epochs_for(learned)
+    policy = policy_of(settings or [], {"epochs": epochs or usual, "seed": seed})
     kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-missing-"))
     began = perf_counter()
     plan = {
@@ -67,8 +71,7 @@ def missing(
         "work": kept,
     }
     try:
-        usual = _QUICK_EPOCHS if quick else epochs_for(learned)
-        found = _compare(plan, learned, {"epochs": epochs or usual}, settings or [])
+        found = _compare(plan, learned, policy)
     finally:
         if work is None:
             shutil.rmtree(kept, ignore_errors=True)
@@ -76,17 +79,13 @@ def missing(
     keep("missing", found, json_out, seconds=perf_counter() - began)
 
 
-def _compare(
-    plan: dict[str, Any], learned: int, usual: dict[str, Any], settings: list[str]
-) -> dict[str, Any]:
-    from mmindustry.cli.training import policy_of
+def _compare(plan: dict[str, Any], learned: int, policy: TrainingPolicy) -> dict[str, Any]:
     from mmindustry.training.report.missing import MissingRun, compare
     from mmindustry.training.simulated import SimulatedRun, simulated_data, simulated_spec
 
     def tell(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
-    policy = policy_of(settings, {**usual, "seed": plan["seed"]})
     data = simulated_data(SimulatedRun(**plan), simulated_spec(policy), tell)
     cells = plan["work"] / "missing"
     return compare(data, MissingRun(train_windows=learned, policy=policy, cells=cells), tell)

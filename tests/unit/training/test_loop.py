@@ -69,8 +69,8 @@ def test_a_run_cut_in_the_middle_of_an_epoch_goes_on_to_the_same_weights(
 def trained_elsewhere(folder: Path, checkpoint: Path, weights: Path, *, killed: bool) -> int:
     """Train in a process of its own with the kernels of `train`; return its exit code.
 
-    In this process, where other tests have left the heap in a state of its own, kernels would sum
-    in another order than in the one that was killed.
+    In this process, with kernels of its own choice and the heap that other tests left, sums may be
+    taken in another order than in the one that was killed.
     """
     program = f"""
         import os, signal

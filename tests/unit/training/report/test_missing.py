@@ -4,7 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from mmindustry.cli import evaluate_missing
+from mmindustry.cli.main import new_app
+from mmindustry.errors import InputError
 from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.training.dataset import DataSet, write_shard
 from mmindustry.training.policy import TrainingPolicy
@@ -53,3 +57,24 @@ def test_cells_that_stand_are_not_made_again(tmp_path: Path) -> None:
     assert first == second
     assert set(first["patterns"]) == set(PATTERNS)
     assert first["windows"]["train"] == 24
+
+
+def test_the_command_trains_by_the_settings_it_is_given_and_refuses_what_no_run_can_follow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[TrainingPolicy] = []
+
+    def noted(_plan: object, _learned: int, policy: TrainingPolicy) -> None:
+        asked.append(policy)
+        raise InputError("noted")
+
+    monkeypatch.setattr(evaluate_missing, "_compare", noted)
+    words = ["evaluate", "missing", "--work", str(tmp_path / "work"), "--seed", "5"]
+
+    CliRunner().invoke(new_app(), [*words, "--set", "joint=false", "--epochs", "3"])
+    refused = CliRunner().invoke(new_app(), [*words, "--set", "joint=false", "--set", "fusion=gmu"])
+
+    assert asked == [TrainingPolicy(epochs=3, seed=5, joint=False)]
+    assert refused.exit_code == 2
+    assert "joint is false" in refused.output
+    assert not (tmp_path / "work").exists()
