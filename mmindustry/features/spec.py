@@ -21,6 +21,9 @@ MEL_BASIS = "mel_basis"
 VOCABULARY = "vocabulary"
 """Name of the WordPiece vocabulary, UTF-8 and one piece a line, in a bundle's arrays."""
 
+PRODUCT = "product"
+"""Name of the region where the product lies."""
+
 ORDERS = (
     *(f"{name}_{h}" for name in ("bpfo", "bpfi", "bsf", "ftf") for h in (1, 2, 3)),
     *("shaft_0.5", "shaft_1", "shaft_1.5", "shaft_2", "shaft_3"),
@@ -101,7 +104,7 @@ class Recipe:
     """Frames a window (I)."""
     frame_size: int = 96
     """Frame width and height in pixels."""
-    regions: tuple[str, ...] = ("gauge", "floor", "product")
+    regions: tuple[str, ...] = ("gauge", "floor", PRODUCT)
     """Names of the card's regions that are cropped from the newest frame (R)."""
     region_size: int = 64
     """Crop width and height in pixels."""

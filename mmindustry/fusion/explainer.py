@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmindustry.domain import Event, Features, LogEntry, Prediction
 from mmindustry.features import orders
+from mmindustry.features.spec import PRODUCT
 from mmindustry.features.spectra import mel_edges_hz
 from mmindustry.fusion import occlusion
 from mmindustry.fusion.engine import Engine
@@ -202,7 +203,7 @@ class Explanation:
     def _of_product(self) -> dict[str, object]:
         """Return where on the product, or on the frame where no region is known, the defect is."""
         recipe = self.judge.manifest.spec.recipe
-        region = recipe.regions.index("product") if "product" in recipe.regions else None
+        region = recipe.regions.index(PRODUCT) if PRODUCT in recipe.regions else None
         if region is not None and self.heatmap is not None:
             return self._learned_map(region, self.heatmap)
         hidden = (

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.domain import Features, Prediction
+from mmindustry.features.spec import PRODUCT
 from mmindustry.fusion import hazard
 from mmindustry.fusion.bank import novelty
 from mmindustry.fusion.calibration import posterior
@@ -29,7 +30,7 @@ class Judge:
         self._heard = np.array(manifest.spec.heard)
         self._edges = hazard.edges_hours(spec)
         regions = spec.recipe.regions
-        self._product = regions.index("product") if "product" in regions else None
+        self._product = regions.index(PRODUCT) if PRODUCT in regions else None
         sets = manifest.calibration.sets
         self._level = sets.level if sets else None
 

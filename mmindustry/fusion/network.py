@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
-from mmindustry.features.spec import CARD_WIDTH, OPERATING_WIDTH
+from mmindustry.features.spec import CARD_WIDTH, OPERATING_WIDTH, PRODUCT
 from mmindustry.fusion.encoders import encoder_parts, make_encoder
 from mmindustry.fusion.encoders.image import REGION_WIDTH
 from mmindustry.fusion.encoders.shape import Encoder
@@ -58,7 +58,7 @@ class Network(nn.Module):
         self.fusion = make_fusion(spec.fusion, self._fusion_shape())
         self.hazard = HazardHead(spec)
         regions = spec.recipe.regions if spec.heard[0] else ()
-        self.product_region = regions.index("product") if "product" in regions else None
+        self.product_region = regions.index(PRODUCT) if PRODUCT in regions else None
         self.product = ProductHead(
             spec, spec.width if self.product_region is None else REGION_WIDTH
         )

@@ -12,7 +12,7 @@ import torch
 
 import mmindustry
 from mmindustry.errors import InputError
-from mmindustry.features.spec import Recipe
+from mmindustry.features.spec import PRODUCT, Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import ARRAYS, CARD, HEATMAP, MODEL, WEIGHTS, write_bundle
 from mmindustry.fusion.encoders.adopt import adopt, pinned, vocabulary_of
@@ -201,7 +201,7 @@ def _written(
 def lane_run(run: SimulatedRun, spec: NetworkSpec) -> LaneRun | None:
     """Return what the heat map of defects is learned from; None where no product is looked at."""
     looked = "image" in spec.modalities and "image_regions" in spec.inputs
-    if not looked or "product" not in spec.recipe.regions or spec.recipe.region_size % STRIDE:
+    if not looked or PRODUCT not in spec.recipe.regions or spec.recipe.region_size % STRIDE:
         return None
     return LaneRun(
         windows=max(_LEAST_LANE, round(_LANE_SHARE * run.windows)),
