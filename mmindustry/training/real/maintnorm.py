@@ -18,6 +18,7 @@ from mmindustry.features.spelling import shapes
 from mmindustry.features.spelling.stock import Pairs
 from mmindustry.training.real.intervals import ratio_interval
 from mmindustry.training.real.spelling import fit_speller, settle
+from mmindustry.training.texts import read_text
 
 Spell = Callable[[Sequence[str]], Sequence[str]]
 Company = list[Pairs]
@@ -61,12 +62,7 @@ def read_lines(path: Path) -> Iterator[Pairs]:
     Raises:
         InputError: A line has no tab, or the file can't be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
-    except OSError as error:
-        raise InputError(f"{path}: can't be read: {error}") from error
+    text = read_text(path)
     entry: list[tuple[str, str]] = []
     for number, line in enumerate(text.split("\n"), start=1):
         told = line.rstrip("\r")

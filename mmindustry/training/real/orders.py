@@ -1,6 +1,7 @@
 """Failure modes of work orders told from their text alone, assets left out."""
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from mmindustry.errors import InputError
 from mmindustry.training.tasks.text import TextTask
+from mmindustry.training.texts import read_text
 
 CAVEAT = (
     "the failure modes of this set were made by rules on the same words: a high score says that "
@@ -47,8 +49,6 @@ def read_orders(data: Path) -> list[Order]:
 def _of(path: Path) -> list[Order]:
     try:
         told = _rows(path)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
     except csv.Error as error:
         raise InputError(f"{path}: not a readable table ({error})") from error
     return [Order(text, mode, asset) for text, mode, asset in told if text and mode and asset]
@@ -56,12 +56,11 @@ def _of(path: Path) -> list[Order]:
 
 def _rows(path: Path) -> list[tuple[str, str, str]]:
     """Return text, failure mode and asset of each row."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        absent = {_TEXT, _MODE, _ASSET} - set(rows.fieldnames or ())
-        if absent:
-            raise InputError(f"{path}: no column {', '.join(sorted(absent))}")
-        return [(row[_TEXT], row[_MODE], row[_ASSET]) for row in rows]
+    rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    absent = {_TEXT, _MODE, _ASSET} - set(rows.fieldnames or ())
+    if absent:
+        raise InputError(f"{path}: no column {', '.join(sorted(absent))}")
+    return [(row[_TEXT], row[_MODE], row[_ASSET]) for row in rows]
 
 
 def evaluate_nestor(data: Path, say: Callable[[str], None]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmindustry.errors import InputError
 from mmindustry.features.text import words
+from mmindustry.training.texts import read_text
 
 _LEAST_GROUPS = 2
 _SEPARATORS = (",", ";", "\t")
@@ -130,10 +131,7 @@ def _separator(text: str) -> str:
 
 
 def _rows(path: Path) -> list[Mapping[str, Any]]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read as UTF-8 text: {error}") from error
+    text = read_text(path)
     if path.suffix.lower() != ".jsonl":
         lines = io.StringIO(text, newline="")
         return list(csv.DictReader(lines, restkey="(nameless)", delimiter=_separator(text)))
