@@ -15,13 +15,17 @@ from mmindustry.domain import Context, Features, Prediction, Window, WindowKey
 from mmindustry.errors import InputError, MissingExtra
 from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard
-from mmindustry.features.spec import MEL_BASIS
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import Bundle
 from mmindustry.fusion.explainer import Explanation, Target, target_of
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
-from mmindustry.fusion.predictor import FusionPredictor, open_heatmap, open_predictor
+from mmindustry.fusion.predictor import (
+    FusionPredictor,
+    open_heatmap,
+    open_pieces,
+    open_predictor,
+)
 from mmindustry.fusion.weights import unpack
 from mmindustry.store.archive import open_storage
 from mmindustry.store.database import Database, told_plainly
@@ -76,7 +80,7 @@ def explain(settings: Settings, database: Database, name: str, methods: Sequence
     document = _document(window, said, target)
     maps: dict[str, NDArray[np.float32]] = {}
     run, heatmap = OnnxRuntime(mind.bundle.model).run, open_heatmap(mind.bundle)
-    explanation = Explanation(judge, run, item, target, heatmap)
+    explanation = Explanation(judge, run, item, target, heatmap, open_pieces(mind.bundle))
     if set(methods) & {"shapley", "occlusion"}:
         document["why"] = explanation.document(brief="occlusion" not in methods)
     if set(methods) & set(_BY_GRADIENT):
@@ -101,7 +105,7 @@ def _judged(
 ) -> tuple[Features, Prediction]:
     rebuilt, context = _again(settings, database, window)
     recipe = mind.bundle.manifest.spec.recipe
-    basis = Basis.of(recipe, mind.bundle.arrays[MEL_BASIS])
+    basis = Basis.from_arrays(recipe, mind.bundle.arrays)
     guard = Guard(settings.features)
     item, _ = build_features(rebuilt, context, recipe, basis=basis, guard=guard)
     said = _predictor(settings, mind.folder).predict([item])[0]

@@ -85,6 +85,12 @@ _LONGEST = 512
 """Characters of an entry that are looked at; more could fill no further id."""
 
 
+Ids = tuple[int, ...]
+
+TEXT_IDS = ("text_ids", "text_words", "text_pieces")
+"""The arrays that hold what an entry says."""
+
+
 class Pieces(Protocol):
     """How text becomes WordPiece ids."""
 
@@ -134,14 +140,25 @@ def _in_order(
         arrays["text_pieces"] = np.zeros((recipe.entries, recipe.pieces), np.int32)
     for slot in np.flatnonzero(mask) if arrays else ():
         entry = newest[int(slot) - recipe.entries].content
-        text = entry.text[:_LONGEST] if isinstance(entry, LogEntry) else ""
-        if recipe.words:
-            found = word_sequence(text, recipe.words, recipe.word_rows)
-            arrays["text_words"][slot, : len(found)] = found
-        if recipe.pieces and pieces is not None:
-            found = pieces.encode(text, recipe.pieces)
-            arrays["text_pieces"][slot, : len(found)] = found
+        text = entry.text if isinstance(entry, LogEntry) else ""
+        for name, found in _sequences(text, recipe, pieces).items():
+            arrays[name][slot, : len(found)] = found
     return arrays
+
+
+def entry_ids(text: str, recipe: Recipe, pieces: Pieces | None = None) -> dict[str, Ids]:
+    """Return array -> the ids of one entry's text, of each of `TEXT_IDS` that the recipe makes."""
+    return {"text_ids": token_ids(text, recipe)} | _sequences(text, recipe, pieces)
+
+
+def _sequences(text: str, recipe: Recipe, pieces: Pieces | None) -> dict[str, Ids]:
+    looked = text[:_LONGEST]
+    found: dict[str, Ids] = {}
+    if recipe.words:
+        found["text_words"] = word_sequence(looked, recipe.words, recipe.word_rows)
+    if recipe.pieces and pieces is not None:
+        found["text_pieces"] = pieces.encode(looked, recipe.pieces)
+    return found
 
 
 @lru_cache(maxsize=2_048)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.domain import Failed, Features, Prediction
+from mmindustry.features.text import Pieces
 from mmindustry.fusion.heatmap_runtime import HeatmapRuntime
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.runtime import DeviceMemory, Raw, Runtime
@@ -19,11 +20,16 @@ class Engine:
     """One bundle ready to answer batches."""
 
     def __init__(
-        self, judge: Judge, runtime: Runtime, heatmap: HeatmapRuntime | None = None
+        self,
+        judge: Judge,
+        runtime: Runtime,
+        heatmap: HeatmapRuntime | None = None,
+        pieces: Pieces | None = None,
     ) -> None:
         self.judge = judge
         self.runtime = runtime
         self.heatmap = heatmap
+        self.pieces = pieces
         spec = judge.manifest.spec
         shapes = spec.recipe.shapes()
         self._shapes = {name: shapes[name] for name in spec.inputs}

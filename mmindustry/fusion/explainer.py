@@ -15,6 +15,7 @@ from mmindustry.domain import Event, Features, LogEntry, Prediction
 from mmindustry.features import orders
 from mmindustry.features.spec import PRODUCT
 from mmindustry.features.spectra import mel_edges_hz
+from mmindustry.features.text import Pieces
 from mmindustry.fusion import occlusion
 from mmindustry.fusion.engine import Engine
 from mmindustry.fusion.explain import shapley
@@ -75,6 +76,7 @@ class Explanation:
     item: Features
     target: Target
     heatmap: HeatmapRuntime | None = None
+    pieces: Pieces | None = None
     runs: int = 0
     arrays: Mapping[str, NDArray[Any]] = field(init=False)
 
@@ -109,10 +111,11 @@ class Explanation:
             "log_odds": _short(whole),
             "shapley": shares,
         }
-        present = {} if brief else self.item.present
-        parts = (("image", self._image), ("audio", self._audio), ("text", self._text))
-        for modality, part in parts:
-            if present.get(modality):
+        parts = {"image": self._image, "audio": self._audio, "text": self._text}
+        spec = self.judge.manifest.spec
+        heard = {name for name, there in zip(spec.modalities, spec.heard, strict=True) if there}
+        for modality, part in {} if brief else parts.items():
+            if modality in heard and self.item.present.get(modality):
                 found |= part(whole)
         return found | {"runs": self.runs}
 
@@ -146,14 +149,15 @@ class Explanation:
         lost = whole - self.values([*hidden, *families.values()])
         length = (self.item.end - self.item.window.start).total_seconds()
         starts = [length * (1.0 + float(self.arrays["audio_offset"][slot])) for slot in slots]
-        bands = lost[: len(hidden)].reshape(len(slots), BANDS)
+        bands = lost[: len(hidden)].reshape(-1, BANDS)
         sound = {
             "hz": [round(float(hz)) for hz in mel_edges_hz(recipe, BANDS)],
             "seconds": _shorts(np.array(starts)),
             "length": _short(recipe.segment_seconds),
             "nats": [_shorts(row) for row in bands],
         }
-        return {"sound": sound, "orders": self._orders(families, lost[len(hidden) :])}
+        told = {"orders": self._orders(families, lost[len(hidden) :])} if families else {}
+        return told | ({"sound": sound} if hidden else {})
 
     def _orders(self, families: Iterable[str], lost: Array) -> list[dict[str, object]]:
         """Return each family of fault orders: first line in Hz, energy in nats, effect."""
@@ -194,7 +198,8 @@ class Explanation:
 
     def _words(self, slot: int, text: str, whole: float) -> list[list[float]]:
         """Return [first character, end, effect] of each word of a raw line."""
-        hidden = occlusion.hidden_words(text, slot, self.judge.manifest.spec.recipe)
+        recipe = self.judge.manifest.spec.recipe
+        hidden = occlusion.hidden_words(text, slot, self.arrays, recipe=recipe, cut=self.pieces)
         lost = whole - self.values([variant for _, _, variant in hidden])
         return [
             [first, end, _short(nats)] for (first, end, _), nats in zip(hidden, lost, strict=True)
@@ -249,7 +254,8 @@ class Explanation:
 
 def explanation_of(engine: Engine, item: Features, target: Target) -> Explanation:
     """Return what will explain a window by this engine."""
-    return Explanation(engine.judge, engine.runtime.run, item, target, engine.heatmap)
+    run = engine.runtime.run
+    return Explanation(engine.judge, run, item, target, engine.heatmap, engine.pieces)
 
 
 def entries_by_slot(item: Features, slots: int) -> dict[int, Event]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.features.spec import ORDERS, Recipe
-from mmindustry.features.text import pieces, token_ids
+from mmindustry.features.text import TEXT_IDS, Pieces, entry_ids, pieces
 from mmindustry.fusion.explain import coalitions
 from mmindustry.fusion.runtime import Arrays, Raw
 
@@ -51,13 +51,14 @@ def hidden_modalities(arrays: Arrays) -> tuple[list[Variant], NDArray[np.bool_]]
 
 def hidden_patches(arrays: Arrays) -> list[Variant]:
     """Return GRID x GRID variants, row by row: the same patch of every frame in its mean colour,
-    as on a fixed camera, and no change against the baseline there."""
+    as on a fixed camera, and no change against the baseline where the network reads that."""
     frames = np.asarray(arrays["image_frames"])  # (frame, 3, size, size)
     mean = frames.mean(axis=(2, 3), keepdims=True)
     found: list[Variant] = []
     for rows, columns in _patches(frames.shape[-1]):
         place = (slice(None), slice(None), rows, columns)
-        found.append((Edit("image_frames", place, mean), Edit("image_delta", place, 0.0)))
+        change = (Edit("image_delta", place, 0.0),) if "image_delta" in arrays else ()
+        found.append((Edit("image_frames", place, mean), *change))
     return found
 
 
@@ -90,7 +91,12 @@ def _patches(size: int) -> Iterator[tuple[slice, slice]]:
 
 
 def hidden_bands(arrays: Arrays, slots: Sequence[int]) -> list[Variant]:
-    """Return BANDS variants a sound segment in `slots`, low bands first: the band is silent."""
+    """Return BANDS variants a sound segment in `slots`, low bands first: the band is silent.
+
+    None where the network reads no log-mel.
+    """
+    if "audio_logmel" not in arrays:
+        return []
     logmel = np.asarray(arrays["audio_logmel"])  # (segment, mel, time)
     silence = np.float32(np.quantile(logmel[list(slots)], _QUIET)) if slots else np.float32(0)
     edges = np.linspace(0, logmel.shape[1], BANDS + 1).astype(int)
@@ -102,7 +108,12 @@ def hidden_bands(arrays: Arrays, slots: Sequence[int]) -> list[Variant]:
 
 
 def hidden_orders(arrays: Arrays) -> dict[str, Variant]:
-    """Return family of fault orders -> a variant in which none of them stands out."""
+    """Return family of fault orders -> a variant in which none of them stands out.
+
+    Nothing where the network reads no orders.
+    """
+    if "audio_orders" not in arrays:
+        return {}
     known = np.asarray(arrays["audio_orders_known"]) > 0
     return {
         family: (Edit("audio_orders", (slice(None), columns), 0.0),)
@@ -126,20 +137,39 @@ def order_families() -> dict[str, list[int]]:
 def hidden_entries(arrays: Arrays) -> dict[int, Variant]:
     """Return slot -> a variant without that log entry, of the newest entries."""
     slots = np.flatnonzero(np.asarray(arrays["text_mask"]) > 0)[-MOST_ENTRIES:]
+    written = [name for name in TEXT_IDS if name in arrays]
     return {
-        int(slot): (Edit("text_mask", (slot,), 0.0), Edit("text_ids", (slot,), 0)) for slot in slots
+        int(slot): (
+            Edit("text_mask", (slot,), 0.0),
+            *(Edit(name, (slot,), 0) for name in written),
+        )
+        for slot in slots
     }
 
 
-def hidden_words(text: str, slot: int, recipe: Recipe) -> list[tuple[int, int, Variant]]:
-    """Return (first character, end, variant without it) of each word of a raw line."""
+def hidden_words(
+    text: str, slot: int, arrays: Arrays, *, recipe: Recipe, cut: Pieces | None
+) -> list[tuple[int, int, Variant]]:
+    """Return (first character, end, variant without it) of each word of a raw line.
+
+    `cut`: how the recipe's word pieces are cut, where the network reads such.
+    """
     found: list[tuple[int, int, Variant]] = []
     for first, end in pieces(text)[:MOST_WORDS]:
-        ids = np.zeros(recipe.tokens, np.int32)
-        left = token_ids(f"{text[:first]} {text[end:]}", recipe)
-        ids[: len(left)] = left
-        found.append((first, end, (Edit("text_ids", (slot,), ids),)))
+        left = entry_ids(f"{text[:first]} {text[end:]}", recipe, cut)
+        edits = tuple(
+            Edit(name, (slot,), _padded(ids, np.asarray(arrays[name]).shape[-1]))
+            for name, ids in left.items()
+            if name in arrays
+        )
+        found.append((first, end, edits))
     return found
+
+
+def _padded(ids: Sequence[int], slots: int) -> NDArray[np.int32]:
+    padded = np.zeros(slots, np.int32)
+    padded[: len(ids)] = ids
+    return padded
 
 
 def run_variants(

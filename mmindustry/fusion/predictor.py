@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mmindustry.domain import Failed, Features, Prediction
 from mmindustry.errors import BundleError, ConfigError, MissingExtra
+from mmindustry.features.wordpiece import WordPiece
 from mmindustry.fusion.allowance import Allowance
 from mmindustry.fusion.bundle import WEIGHTS, Bundle, read_bundle
 from mmindustry.fusion.engine import Engine, Judged
@@ -52,9 +53,15 @@ def open_predictor(
     for path in (folder, *also):
         bundle = read_bundle(path)
         runtime = open_runtime(bundle, policy, device)
-        engines[bundle.id] = Engine(Judge(bundle.manifest), runtime, open_heatmap(bundle))
+        judge, heatmap = Judge(bundle.manifest), open_heatmap(bundle)
+        engines[bundle.id] = Engine(judge, runtime, heatmap, open_pieces(bundle))
     default = next(iter(engines))
     return FusionPredictor(engines, default=default, batch=policy.batch, allowance=allowance)
+
+
+def open_pieces(bundle: Bundle) -> WordPiece | None:
+    """Return how the bundle cuts words into pieces; None where its network reads none."""
+    return WordPiece(bundle.vocabulary) if bundle.manifest.spec.recipe.pieces else None
 
 
 def open_heatmap(bundle: Bundle) -> HeatmapRuntime | None:
