@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmindustry.cli.outcome import said, typed
+from mmindustry.cli.outcome import refuse_no_folder, said, typed
 from mmindustry.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def bundle(
     simulated: Annotated[
         bool, typer.Option("--simulated", help="On machines of the simulated plant.")
     ] = False,
-    windows: Annotated[int, typer.Option(help="Labelled windows to simulate.")] = 1_600,
+    windows: Annotated[
+        int, typer.Option(help="Labelled windows to simulate.", min=_WINDOWS_A_MACHINE)
+    ] = 1_600,
     seed: Annotated[
         int, typer.Option(help="Of the simulated machines: another than it was trained with.")
     ] = 101,
@@ -51,6 +53,7 @@ def bundle(
 
     if simulated == (data_set is not None):
         raise InputError("say what to measure on: --simulated, or --data-set FOLDER")
+    refuse_no_folder(out=out, work=work)
     began = perf_counter()
     loaded = read_bundle(bundle_folder(folder))
     kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-evaluate-"))

@@ -164,7 +164,8 @@ def _run() -> NoReturn:
         print(f"mmindustry: {error}", file=sys.stderr)
         sys.exit(exit_of(error))
     except OSError as error:
-        print(f"mmindustry: {error}", file=sys.stderr)
+        where = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"mmindustry: {where}", file=sys.stderr)
         sys.exit(exit_of(error))
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmindustry.cli.options import AsJson
-from mmindustry.cli.outcome import typed
+from mmindustry.cli.outcome import refuse_no_folder, typed, typed_in_team
 from mmindustry.clock import SystemClock
 from mmindustry.errors import InputError, Interrupted, MissingExtra
-from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS
+from mmindustry.training.policy import PLANT_MACHINES, PLANT_SEED, PLANT_WINDOWS
 from mmindustry.training.repeatable import pin_kernels
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def train(
     simulated: _Simulated = False,
     windows: _Windows = None,
     machines: _Machines = None,
-    seed: _Seed = 7,
+    seed: _Seed = PLANT_SEED,
     out: _Out = Path("bundle"),
     work: _Work = None,
     checkpoint: _CheckpointFolder = None,
@@ -138,6 +138,7 @@ def train(
     amount = _amount(windows, machines, quick=quick)
     asked = {"fusion": fusion, "epochs": _passes(epochs, amount, quick=quick), "device": device}
     kept = _place_of(name, out, checkpoint)
+    refuse_no_folder(out=out, work=work, checkpoint=checkpoint, tensorboard=tensorboard)
     plan = {
         **amount,
         "seed": seed,
@@ -221,8 +222,8 @@ def _run(
     from mmindustry.training.device import joined, open_device, team_of
     from mmindustry.training.simulated import SimulatedRun, train_simulated
 
-    run: SimulatedRun = SimulatedRun(command=typed(), **plan)
     stop, team, clock = Stop(), team_of(os.environ), SystemClock()
+    run: SimulatedRun = SimulatedRun(command=typed_in_team(team.size), **plan)
     begun = clock.monotonic()
     with (
         joined(team, open_device(run.policy.device, team.place)),

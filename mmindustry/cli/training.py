@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from mmindustry.training.loop import Attend, Moment
 
 _DRAIN_SECONDS = 60.0
+_UNCLEAR = {
+    "Unexpected keyword argument": "no such setting; `mmindustry train --list-settings` lists all",
+    "Input should be a valid dictionary": "has parts; give each by its name, as in placement.image="
+    "cuda:1",
+}
+"""What is said in place of a message that names no way out."""
 
 
 class _Wish(BaseModel):
@@ -83,10 +89,12 @@ def _mistake(place: Sequence[str | int], message: str) -> str:
 
     >>> _mistake(("augment", "crop"), "Input should be a valid number")
     'augment.crop: Input should be a valid number'
+    >>> _mistake(("nope",), "Unexpected keyword argument")
+    'nope: no such setting; `mmindustry train --list-settings` lists all'
     >>> _mistake((), "Value error, batch must be at least 2")
     'batch must be at least 2'
     """
-    told = message.removeprefix("Value error, ")
+    told = _UNCLEAR.get(message, message.removeprefix("Value error, "))
     return f"{'.'.join(map(str, place))}: {told}" if place else told
 
 
@@ -218,7 +226,7 @@ class _Bar:
             self._task,
             total=moment.epochs * moment.steps,
             completed=moment.epoch * moment.steps + moment.step,
-            description=f"epoch {moment.epoch + 1}, loss {moment.loss:.3f}",
+            description=f"{moment.part} epoch {moment.epoch + 1}, loss {moment.loss:.3f}".strip(),
         )
 
     def tell(self, message: str) -> None:

@@ -141,12 +141,13 @@ class Design:
         """Return the spec made over.
 
         Raises:
-            InputError: A name is unknown, or weights are for an encoder that is not there.
+            InputError: A name is unknown, weights are for an encoder that is not there, or one is
+                to be left as it was drawn by chance.
         """
         spec = with_preset(plain, self.preset) if self.preset else plain
         encoders = {**spec.encoders, **self.encoders}
         try:
-            return replace(
+            made = replace(
                 spec,
                 encoders=encoders,
                 recipe=recipe_for(encoders, spec.recipe),
@@ -155,3 +156,9 @@ class Design:
             )
         except ValueError as error:
             raise InputError(str(error)) from error
+        if drawn := sorted(set(self.frozen) - set(self.weights)):
+            raise InputError(
+                f"{', '.join(drawn)}: frozen, but filled from no weights, so drawn by chance for "
+                "good; give --weights, or let it learn"
+            )
+        return made

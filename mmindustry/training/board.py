@@ -8,27 +8,35 @@ from mmindustry.training.loop import Moment
 
 
 class Board:
-    """Writes event files: loss, its terms and the rate of each step, both losses of each epoch."""
+    """Writes event files: loss, its terms and the rate of each step, both losses of each epoch.
+
+    Trials of a search and folds are runs of their own, in folders by their names.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._writer = SummaryWriter(str(folder))
+        self._folder = folder
+        self._writers: dict[str, SummaryWriter] = {}
 
     def __call__(self, moment: Moment) -> None:
         """Write what a moment tells."""
+        writer = self._writer(moment.part)
         if moment.held is not None:
-            self._write("epoch/loss", moment.loss, moment.epoch)
-            self._write("epoch/held_out", moment.held, moment.epoch)
-            self._writer.flush()
+            writer.add_scalar("epoch/loss", moment.loss, moment.epoch)
+            writer.add_scalar("epoch/held_out", moment.held, moment.epoch)
+            writer.flush()
             return
         step = moment.epoch * moment.steps + moment.step
-        self._write("step/loss", moment.loss, step)
-        self._write("step/rate", moment.rate, step)
+        writer.add_scalar("step/loss", moment.loss, step)
+        writer.add_scalar("step/rate", moment.rate, step)
         for name, value in moment.terms.items():
-            self._write(f"terms/{name}", value, step)
+            writer.add_scalar(f"terms/{name}", value, step)
 
     def close(self) -> None:
-        """Finish the file."""
-        self._writer.close()
+        """Finish the files."""
+        for writer in self._writers.values():
+            writer.close()
 
-    def _write(self, name: str, value: float, step: int) -> None:
-        self._writer.add_scalar(name, value, step)
+    def _writer(self, part: str) -> SummaryWriter:
+        if part not in self._writers:
+            self._writers[part] = SummaryWriter(str(self._folder / part))
+        return self._writers[part]

@@ -18,7 +18,8 @@ from mmindustry.errors import InputError
 from mmindustry.training.dataset import DataSet, Targets
 
 FILE = "run.safetensors"
-_FORMAT = "1"
+_FORMAT = "2"
+_ANEW = "delete it to begin anew"
 
 
 @dataclass(slots=True)
@@ -59,9 +60,11 @@ class Checkpoint:
     def write(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
         """Write it whole or not at all, forced to disk."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        kept = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
         told = {"format": _FORMAT, "progress": json.dumps(asdict(progress)), **self.run}
+        told["sha256"] = _digest(told["progress"], kept)
         fresh = self.folder / f".{FILE}.part"
-        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, fresh, told)
+        save_file(kept, fresh, told)
         with fresh.open("rb+") as file:
             os.fsync(file.fileno())
         fresh.replace(self.path)
@@ -79,20 +82,33 @@ class Checkpoint:
                 told = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         except (SafetensorError, OSError) as error:
-            raise InputError(f"{self.path}: not a readable checkpoint ({error})") from error
+            raise InputError(
+                f"{self.path}: not a readable checkpoint ({error}); {_ANEW}"
+            ) from error
         if told.get("format") != _FORMAT:
-            raise InputError(f"{self.path}: of another version; delete it to begin anew")
+            raise InputError(f"{self.path}: of another version; {_ANEW}")
         for part, text in self.run.items():
             if told.get(part) != text:
                 raise InputError(
                     f"{self.path}: belongs to a run with another {part} "
                     f"({_difference(told.get(part, ''), text)}); give the same again, another "
-                    "--checkpoint, or delete it to begin anew"
+                    f"--checkpoint, or {_ANEW}"
                 )
+        if told.get("sha256") != _digest(told["progress"], tensors):
+            raise InputError(f"{self.path}: damaged (its sha256 is another); {_ANEW}")
         known = json.loads(told["progress"])
         known |= {"losses": [tuple(pair) for pair in known["losses"]]}
         known |= {"best": [tuple(pair) for pair in known["best"]]}
         return Progress(**known), tensors
+
+
+def _digest(progress: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return SHA-256 over the progress and every number, in order of names."""
+    digest = hashlib.sha256(progress.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"|{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def run_of(

@@ -82,6 +82,10 @@ class DataSet:
         """Where the windows lie, in order."""
         return [shard.folder for shard in self._shards]
 
+    def parts(self) -> list[list[Label]]:
+        """Return the labels of each folder, in order."""
+        return [shard.labels for shard in self._shards]
+
     def targets(self) -> Targets:
         """Return all labels as arrays of shape (windows,).
 

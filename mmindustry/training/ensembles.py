@@ -63,13 +63,14 @@ def choose(
     outside: list[tuple[Rows, Said]] = []
     for number, fold in enumerate(grouped_folds(targets.group[rows], k, policy.seed)):
         attend.tell(f"fold {number + 1} of {k}")
-        kept = attend.checkpoint and attend.checkpoint / f"fold-{number + 1}"
+        part = f"fold-{number + 1}"
+        kept = attend.checkpoint and attend.checkpoint / part
         member = fit(
             data,
             rows=rows[fold.train],
             validate=rows[fold.test],
             policy=replace(policy, seed=policy.seed + 1 + number),
-            attend=replace(attend, checkpoint=kept),
+            attend=replace(attend, checkpoint=kept, part=part),
         ).network
         members.append(member)
         outside.append((rows[fold.test], said(member, data, rows[fold.test])))

@@ -63,6 +63,8 @@ class Moment:
     step: int
     steps: int
     loss: float
+    part: str = ""
+    """Which training of several; empty = the one that all is about."""
     rate: float = 0.0
     terms: dict[str, float] = field(default_factory=dict)
     held: float | None = None
@@ -80,6 +82,8 @@ class Attend:
     team: Team = field(default_factory=Team)
     access: Access = OFFLINE
     """Whether pretrained weights may be downloaded."""
+    part: str = ""
+    """Which training of several this is, told to those who watch."""
 
 
 def train(
@@ -268,7 +272,16 @@ class _Run:
         at, epochs = self.progress, self._policy.epochs
         here = {"epoch": at.epoch, "epochs": epochs, "step": at.step, "steps": self._steps}
         for watch in self._attend.watch:
-            watch(Moment(**here, loss=loss, rate=rate, terms=terms or {}, held=held))
+            watch(
+                Moment(
+                    **here,
+                    loss=loss,
+                    part=self._attend.part,
+                    rate=rate,
+                    terms=terms or {},
+                    held=held,
+                )
+            )
 
 
 def new_lesson(

@@ -21,6 +21,8 @@ PLANT_WINDOWS = 8_000
 """Labelled windows of the simulated plant that a bundle is made from, unless told otherwise."""
 PLANT_MACHINES = 160
 """Machines they come from."""
+PLANT_SEED = 7
+"""Of machines, windows, split and training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,11 @@ class _Trial:
                     raise optuna.TrialPruned
 
         attend = replace(
-            self.attend, tell=_silent, watch=(*self.attend.watch, judge), checkpoint=None
+            self.attend,
+            tell=_silent,
+            watch=(*self.attend.watch, judge),
+            checkpoint=None,
+            part=f"trial-{trial.number + 1}",
         )
         found = fit(
             self.data,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import mmindustry
-from mmindustry.errors import InputError
+from mmindustry.errors import InputError, Interrupted
 from mmindustry.features.spec import PRODUCT, Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import ARRAYS, CARD, HEATMAP, MODEL, WEIGHTS, write_bundle
@@ -23,7 +23,6 @@ from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.network import Network
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.presets import Design
-from mmindustry.fusion.pretrained import OFFLINE, Access
 from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.fusion.weights import arrays_of, pack
 from mmindustry.simulate.faults import CLASSES
@@ -36,7 +35,7 @@ from mmindustry.training.examples import make_data, orders
 from mmindustry.training.folds import grouped_folds
 from mmindustry.training.heatmap_lane import LaneRun, evaluate_lane
 from mmindustry.training.loop import Attend, fit
-from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, TrainingPolicy
+from mmindustry.training.policy import PLANT_MACHINES, PLANT_SEED, PLANT_WINDOWS, TrainingPolicy
 from mmindustry.training.serving import Measured, Serving, measure
 from mmindustry.training.split import Split, split_by_group
 
@@ -57,7 +56,7 @@ class SimulatedRun:
     """Labelled windows in all."""
     machines: int = PLANT_MACHINES
     """Machines they come from; a fifth is kept for the figures."""
-    seed: int = 7
+    seed: int = PLANT_SEED
     """Of machines, windows, split and training."""
     workers: int = 2
     """Processes that simulate."""
@@ -171,10 +170,13 @@ def _written(
 ) -> Report:
     """Export and measure what was chosen `of` these windows, and write the bundle."""
     data, split, basis = of
+    attend = _obeying(attend)
+    attend.tell(f"measuring on {len(split.validate) + len(split.test)} windows it did not learn")
     model = export_onnx(chosen.network)
     serving = Serving(run.healthy_prior, run.good_prior, run.seed)
     measured = measure(OnnxRuntime(model), data, split, prior=chosen.prior, serving=serving)
-    measured.metrics["macro_f1"] |= permuted_labels(data, split, run.policy, access=attend.access)
+    attend.tell("control: learning labels dealt at random by heart")
+    measured.metrics["macro_f1"] |= permuted_labels(data, split, run.policy, attend=attend)
     if run.folds:
         measured.metrics["folds"] = {
             "chosen": chosen.name,
@@ -185,6 +187,7 @@ def _written(
     spec = replace(measured.spec, members=members, stacked=chosen.name == "stacked")
     heatmap: dict[str, bytes] = {}
     if lane := lane_run(run, spec):
+        attend.tell("heat map of defects")
         measured.metrics["heatmap"], heatmap[HEATMAP] = evaluate_lane(lane, attend.tell)
     manifest = _manifest(run, replace(measured, spec=spec), data.data_hash())
     contents = {
@@ -234,7 +237,7 @@ def simulated_data(
 
 
 def permuted_labels(
-    data: DataSet, split: Split, policy: TrainingPolicy, *, access: Access = OFFLINE
+    data: DataSet, split: Split, policy: TrainingPolicy, *, attend: Attend
 ) -> dict[str, float]:
     """Return macro-F1 on unseen machines after labels dealt at random were learned by heart, which
     must be chance, and how well they were learned, which must be more.
@@ -243,8 +246,8 @@ def permuted_labels(
     """
     rows = np.random.default_rng(policy.seed).permutation(split.train)[:_CONTROL_WINDOWS]
     heart = replace(policy, epochs=_CONTROL_EPOCHS, patience=_CONTROL_EPOCHS, averaging=0.98)
-    attend = Attend(tell=_silent, access=access)
-    dealt = dealt_labels(data, rows, split.test, policy=heart, attend=attend)
+    told = replace(attend, tell=lambda message: attend.tell(f"control: {message}"))
+    dealt = dealt_labels(data, rows, split.test, policy=heart, attend=told)
     return {
         "permuted_labels": dealt.unseen.found,
         "permuted_labels_by_heart": dealt.learned.found,
@@ -270,6 +273,21 @@ def _manifest(run: SimulatedRun, measured: Measured, data_hash: str) -> Manifest
             "torch": torch.__version__,
         },
     )
+
+
+def _obeying(attend: Attend) -> Attend:
+    """Return who attends what follows the training: nothing of it is kept, and each line told is a
+    moment to stop at."""
+
+    def tell(message: str) -> None:
+        if attend.stop():
+            again = f"; the same command goes on from {attend.checkpoint}"
+            raise Interrupted(
+                f"stopped before the bundle was written{again if attend.checkpoint else ''}"
+            )
+        attend.tell(message)
+
+    return Attend(tell=tell, access=attend.access)
 
 
 def _silent(message: str) -> None:

@@ -1,6 +1,9 @@
 """Labelled windows to measure a bundle on: in a folder that somebody gives, or simulated."""
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from mmindustry.errors import InputError
@@ -8,6 +11,7 @@ from mmindustry.fusion.bundle import Bundle
 from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.examples import Tell, make_data, orders
+from mmindustry.training.policy import PLANT_SEED
 
 _LABELS = "labels.json"
 _DEPTHS = ("", "*/", "*/*/")
@@ -28,6 +32,11 @@ class Unmet:
 def make_unmet(loaded: Bundle, wanted: Unmet, folder: Path, tell: Tell) -> DataSet:
     """Return these windows by the bundle's recipe, of five machines at least, kept in a folder."""
     spec = loaded.manifest.spec
+    if wanted.seed == seed_of(loaded.manifest.command):
+        raise InputError(
+            f"--seed {wanted.seed}: {loaded.id} learned from the machines of this seed "
+            f"({loaded.manifest.command}); give another"
+        )
     machines = max(_LEAST_MACHINES, wanted.windows // wanted.a_machine)
     jobs = orders(wanted.windows, spec.recipe, machines=machines, seed=wanted.seed)
     return make_data(
@@ -35,11 +44,25 @@ def make_unmet(loaded: Bundle, wanted: Unmet, folder: Path, tell: Tell) -> DataS
     )
 
 
+def seed_of(command: str) -> int | None:
+    """Return the seed of the simulated machines that a command trains on; None = no such command.
+
+    >>> seed_of("mmindustry train --simulated --seed 9 --out b"), seed_of("")
+    (9, None)
+    """
+    words = shlex.split(command.replace("=", " "))
+    if "--simulated" not in words:
+        return None
+    given = [int(seed) for name, seed in pairwise(words) if name == "--seed" and seed.isdigit()]
+    return given[-1] if given else PLANT_SEED
+
+
 def find_data(folder: Path, spec: NetworkSpec) -> DataSet:
     """Return every data set in `folder`, or up to two levels below, as one, in order of names.
 
     Raises:
-        InputError: There is none, or its arrays are of another recipe than the network's.
+        InputError: There is none, its arrays are of another recipe than the network's, or two of
+            them hold the same windows.
     """
     found = [path for depth in _DEPTHS for path in folder.glob(f"{depth}{_LABELS}")]
     parts = sorted(path.parent for path in found if not path.parent.name.startswith("."))
@@ -49,6 +72,7 @@ def find_data(folder: Path, spec: NetworkSpec) -> DataSet:
             "as `mmindustry train --work FOLDER` keeps them"
         )
     data = DataSet(spec, parts)
+    _refuse_twice(folder, data, parts)
     wanted = spec.recipe.shapes()
     for name, shape in data.shapes().items():
         if shape != (expected := wanted[name][0]):
@@ -57,3 +81,18 @@ def find_data(folder: Path, spec: NetworkSpec) -> DataSet:
                 "make the windows by that recipe"
             )
     return data
+
+
+def _refuse_twice(folder: Path, data: DataSet, parts: Sequence[Path]) -> None:
+    """Refuse folders that hold the same windows, such as two recipes' of the same machines."""
+    holder: dict[tuple[str, float], Path] = {}
+    for part, windows in zip(parts, data.parts(), strict=True):
+        for label in windows:
+            if label.begin is None:
+                continue
+            first = holder.setdefault((label.group, label.begin), part)
+            if first != part:
+                raise InputError(
+                    f"{folder}: {first.name} and {part.name} hold the same windows; keep what two "
+                    "recipes make of them in a folder each"
+                )

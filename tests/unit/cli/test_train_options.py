@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from mmindustry.cli.main import new_app
+from mmindustry.cli.outcome import refuse_no_folder, typed_in_team
 from mmindustry.cli.train import _show
 from mmindustry.cli.training import attended, design_of, policy_of, settings_text, training_of
 from mmindustry.daemon.stop import Stop
@@ -38,7 +39,7 @@ def test_settings_are_taken_by_name_and_kind() -> None:
     [
         ("batch", "write NAME=VALUE"),
         ("batch=many", "batch: Input should be a valid integer"),
-        ("bach=3", "bach: Unexpected keyword argument"),
+        ("bach=3", "bach: no such setting"),
         ("batch=1", "batch at least 2"),
         ("balance=maybe", "balance is 'maybe'; it must be prior or weights or sampler"),
         ("augment.crop=2", "crop is 2.0; it must lie in"),
@@ -46,6 +47,7 @@ def test_settings_are_taken_by_name_and_kind() -> None:
         ("hazard=inf", "hazard=inf: give a number"),
         ("augment.gain=nan", "gain is nan; it must lie in"),
         ("device=gpu", "device is 'gpu'; it must be auto, cpu or cuda:N"),
+        ("placement=image", "placement: has parts; give each by its name"),
         ("placement.nose=cpu", "placement nose=cpu: it must be image, audio or text"),
         ("=3", "write NAME=VALUE"),
         ("augment.=3", "write NAME=VALUE"),
@@ -180,3 +182,18 @@ def test_a_seed_that_no_machine_can_be_made_from_is_refused() -> None:
 
     assert told.exit_code == 2
     assert "--seed" in told.output
+
+
+def test_a_folder_that_can_not_be_made_is_told_by_its_option(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    refuse_no_folder(out=tmp_path / "new" / "deep", work=None, checkpoint=tmp_path)
+    with pytest.raises(InputError, match=r"--out .*/file/deep: .*/file is a file; give another"):
+        refuse_no_folder(work=tmp_path, out=tmp_path / "file" / "deep")
+
+
+def test_a_team_is_told_with_what_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["mmindustry", "train", "--out", "a b"])
+
+    assert typed_in_team(1) == "mmindustry train --out 'a b'"
+    assert typed_in_team(2) == "torchrun --nproc-per-node 2 -m mmindustry train --out 'a b'"

@@ -126,6 +126,7 @@ def test_a_design_is_laid_over_its_preset() -> None:
         (Design(encoders={"text": "magic"}), "text: no 'magic'; there are"),
         (Design(encoders={"smell": "tiny"}), r"no modality \['smell'\]"),
         (Design(weights={"text.minilm": "wheel"}), r"\['text.minilm'\] are no encoders"),
+        (Design(frozen=("image.tiny",)), "image.tiny: frozen, but filled from no weights"),
         (Design(frozen=("image.resnet18",)), r"\['image.resnet18'\] are no encoders"),
     ],
 )

@@ -168,7 +168,15 @@ def test_event_files_are_written(tiny: DataSet, tmp_path: Path) -> None:
         policy=replace(QUICK, epochs=1),
         attend=Attend(watch=(board,)),
     )
+    fit(
+        tiny,
+        rows=ROWS,
+        validate=HELD,
+        policy=replace(QUICK, epochs=1),
+        attend=Attend(watch=(board,), part="fold-1"),
+    )
     board.close()
+    assert len([*(tmp_path / "fold-1").glob("events.out.tfevents.*")]) == 1
 
     (events,) = tmp_path.glob("events.out.tfevents.*")
     content = events.read_bytes()

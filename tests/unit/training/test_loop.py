@@ -125,8 +125,20 @@ def test_a_checkpoint_of_another_run_is_refused(tiny: DataSet, tmp_path: Path) -
         run(tiny, replace(QUICK, learning_rate=1e-3), checkpoint=tmp_path)
     with pytest.raises(InputError, match="another data"):
         fit(tiny, rows=ROWS[:-1], validate=HELD, policy=QUICK, attend=Attend(checkpoint=tmp_path))
+
+
+def test_a_damaged_checkpoint_is_refused(tiny: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run(tiny, checkpoint=tmp_path, stop=stop_after(1))
+    content = bytearray((tmp_path / FILE).read_bytes())
+    content[-5] ^= 1
+    (tmp_path / FILE).write_bytes(content)
+
+    with pytest.raises(InputError, match=r"damaged .* delete it to begin anew"):
+        run(tiny, checkpoint=tmp_path)
+
     (tmp_path / FILE).write_bytes(b"torn")
-    with pytest.raises(InputError, match="not a readable checkpoint"):
+    with pytest.raises(InputError, match=r"not a readable checkpoint .* delete it to begin anew"):
         run(tiny, checkpoint=tmp_path)
 
 

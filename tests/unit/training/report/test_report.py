@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ from mmindustry.errors import InputError
 from mmindustry.fusion.bundle import read_bundle, write_bundle
 from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.training.dataset import DataSet, Targets, write_shard
-from mmindustry.training.report.found import find_data
+from mmindustry.training.report.found import Unmet, find_data, make_unmet
 from mmindustry.training.report.measure import Told, report
 from mmindustry.training.report.page import page
 from mmindustry.training.report.visits import visit_alarms
@@ -88,6 +89,28 @@ def test_windows_a_bundle_was_trained_on_are_refused(folder: Path, tmp_path: Pat
 
     with pytest.raises(InputError, match="was trained on these windows"):
         report(read_bundle(tmp_path / "own"), data, TOLD)
+
+
+def test_the_machines_a_bundle_learned_from_are_refused_by_their_seed(tmp_path: Path) -> None:
+    command = "mmindustry train --simulated --seed=9 --out own"
+    write_bundle(tmp_path / "own", replace(noise_manifest(), command=command), noise_contents())
+    own = read_bundle(tmp_path / "own")
+
+    with pytest.raises(InputError, match=r"--seed 9: .* learned from the machines of this seed"):
+        make_unmet(own, Unmet(windows=60, a_machine=12, seed=9, workers=1), tmp_path / "w", print)
+    assert not (tmp_path / "w").exists()
+
+
+def test_windows_that_stand_twice_are_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "part-0", tmp_path / "one")
+    told = json.loads((tmp_path / "one" / "labels.json").read_text("utf-8"))
+    begun = [{**label, "begin": 60.0 * at} for at, label in enumerate(told)]
+    (tmp_path / "one" / "labels.json").write_text(json.dumps(begun), "utf-8")
+    assert len(find_data(tmp_path, noise_spec())) == 24
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+
+    with pytest.raises(InputError, match="one and two hold the same windows"):
+        find_data(tmp_path, noise_spec())
 
 
 def test_a_folder_without_windows_or_of_another_recipe_is_named(
