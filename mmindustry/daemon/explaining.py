@@ -126,7 +126,8 @@ def _again(settings: Settings, database: Database, window: WindowDetail) -> tupl
         uris = shard_uris(connection, window.shards)
         papers = Library(window.bundle).papers(connection, {window.asset})
     if not uris or settings.archive.url == "off":
-        why = window.evidence_lost or ("retention took it" if window.shards else "not sealed yet")
+        soon = f"not sealed yet; a running line does within {settings.archive.shard_seconds:g} s"
+        why = window.evidence_lost or ("retention took it" if window.shards else soon)
         raise InputError(f"{lost} ({why})")
     key = WindowKey(window.asset, window.policy, window.start, window.revision)
     source = Archived(

@@ -189,7 +189,7 @@ def _int8(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Can
     if len(calm) < order.normal_windows:
         raise InputError(
             f"int8 needs {order.normal_windows} healthy windows to take ranges from, "
-            f"here are {len(calm)}"
+            f"here are {len(calm)}; give more --windows"
         )
     drawn = np.random.default_rng(order.seed).permutation(calm)[: order.normal_windows]
     normal = [data.batch(part) for part in in_parts(np.sort(drawn), _CALIBRATION_BATCH)]
