@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from mmindustry.features.spec import PRODUCT
-from mmindustry.fusion.catalogue import TINY_PICTURES
+from mmindustry.fusion.catalogue import TINY_PICTURES, looks
 from mmindustry.fusion.encoders.layers import ItemPool, Projection, Separable
 from mmindustry.fusion.encoders.shape import Encoder
 from mmindustry.fusion.items import Encoded, Items, silent
@@ -15,7 +16,7 @@ from mmindustry.fusion.pretrained import Found, fill_from
 from mmindustry.fusion.spec import NetworkSpec
 
 _FRAMES = ("frames_1", "frames_2", "frames_3", "frames_grid")
-_CROPS = ("crops_1", "crops_2", "crops_3", "crops_grid")
+_LAYERS = ("1", "2", "3", "grid")
 REGION_WIDTH = 48
 
 
@@ -48,15 +49,13 @@ class ImageEncoder(Encoder):
         side = (recipe.frame_size // 4 + 3) // 4  # two strides of 2, each rounded up
         self.frame = Projection(grid * side * side, width)
         self.register_buffer("place", _coordinates(recipe.frame_size), persistent=False)
-        product = [at for at, name in enumerate(recipe.regions) if name == PRODUCT]
-        machine = [at for at, name in enumerate(recipe.regions) if name != PRODUCT]
-        self.looks = [places for places in (machine, product) if places]
-        self.product = product
+        places = looks(recipe.regions)
+        self.looks = {name: at for name, at in places.items() if at}
         self.close_ups = nn.ModuleList(
-            CloseUps([channels[name] for name in _CROPS], len(places), recipe.region_size)
-            for places in self.looks
+            CloseUps([channels[f"{name}_{end}"] for end in _LAYERS], len(at), recipe.region_size)
+            for name, at in self.looks.items()
         )
-        self.order = [(machine + product).index(at) for at in range(len(recipe.regions))]
+        self.order = np.argsort([one for at in places.values() for one in at]).tolist()
         self.pool = ItemPool(width) if pool is None else pool
         regions = len(recipe.regions)
         self.join = nn.Sequential(
@@ -92,13 +91,13 @@ class ImageEncoder(Encoder):
 
     def _readings(self, crops: Tensor, mask: Tensor) -> list[Tensor]:
         seen = _evened(crops)
-        looks = zip(self.close_ups, self.looks, strict=True)
-        return [close_up(seen[:, places], mask[:, places]) for close_up, places in looks]
+        nets = zip(self.close_ups, self.looks.values(), strict=True)
+        return [net(seen[:, places], mask[:, places]) for net, places in nets]
 
     def _untaught(self, readings: list[Tensor]) -> list[Tensor]:
         """Return the readings, the product's without a way back for what faults teach."""
-        looks = zip(readings, self.looks, strict=True)
-        return [one.detach() if places == self.product else one for one, places in looks]
+        named = zip(readings, self.looks, strict=True)
+        return [one.detach() if name == PRODUCT else one for one, name in named]
 
 
 class CloseUps(nn.Module):
