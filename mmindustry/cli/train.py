@@ -138,7 +138,6 @@ def train(
     amount = _amount(windows, machines, quick=quick)
     asked = {"fusion": fusion, "epochs": _passes(epochs, amount, quick=quick), "device": device}
     kept = _place_of(name, out, checkpoint)
-    refuse_no_folder(out=out, work=work, checkpoint=checkpoint, tensorboard=tensorboard)
     plan = {
         **amount,
         "seed": seed,
@@ -213,6 +212,7 @@ def _run(
 
     Raises:
         Exit: A signal asked for the end (130 or 143); what was done is kept.
+        InputError: A folder can't be made, or what `train_simulated` refuses.
     """
     from dataclasses import replace
 
@@ -222,6 +222,8 @@ def _run(
     from mmindustry.training.device import joined, open_device, team_of
     from mmindustry.training.simulated import SimulatedRun, train_simulated
 
+    folders = {"out": plan["out"], "work": plan["work"], "checkpoint": kept}
+    refuse_no_folder(**folders, tensorboard=tensorboard)
     stop, team, clock = Stop(), team_of(os.environ), SystemClock()
     run: SimulatedRun = SimulatedRun(command=typed_in_team(team.size), **plan)
     begun = clock.monotonic()
