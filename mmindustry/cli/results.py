@@ -82,7 +82,14 @@ TABLES = (
             rows=result_rows.missing,
             notes=result_rows.missing_notes,
         )
-        for name, more in (("missing", ""), ("missing-3000", ", from more windows"))
+        for name, more in (
+            ("missing", ""),
+            ("missing-3000", ", from more windows"),
+            (
+                "missing-own-losses",
+                ", each modality taught by its own loss (not the shipped recipe)",
+            ),
+        )
     ),
     Table(
         name="fleet",

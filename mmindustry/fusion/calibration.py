@@ -22,8 +22,7 @@ Array = NDArray[np.float64]
 SHRINKAGE = 200.0
 """Windows at which a pattern's own temperature weighs as much as the global one."""
 
-TEMPERATURES: Array = np.exp(np.linspace(np.log(0.25), np.log(8.0), 141))
-"""Those that are tried when one is fitted."""
+_GRID = np.exp(np.linspace(np.log(0.25), np.log(8.0), 141))
 
 
 def pattern_of(present: tuple[bool, ...]) -> str:
@@ -134,8 +133,8 @@ def fit_temperature(evidence: Array, labels: NDArray[np.int64], prior: Array) ->
     """Return the temperature (0.25..8) with the lowest log loss; 1 where there is no window."""
     if not len(labels):
         return 1.0
-    losses = [log_loss(posterior(evidence, prior, float(t)), labels) for t in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
+    losses = [log_loss(posterior(evidence, prior, float(t)), labels) for t in _GRID]
+    return float(_GRID[int(np.argmin(losses))])
 
 
 def fit_calibration(

@@ -3,11 +3,11 @@
 Plain facts, no torch: `mmindustry models` lists them anywhere, `fusion.encoders` builds by them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from mmindustry.features.spec import MODALITIES, PRODUCT, Recipe
+from mmindustry.features.spec import MODALITIES, Recipe
 
 NONE = "none"
 """The encoder of a modality that a network leaves out."""
@@ -37,24 +37,9 @@ TINY_PICTURES: Mapping[str, int] = MappingProxyType(
         "crops_2": 24,
         "crops_3": 32,
         "crops_grid": 16,
-        "product_1": 12,
-        "product_2": 24,
-        "product_3": 32,
-        "product_grid": 16,
     }
 )
 """Channels of the tiny image encoder, layer by layer; `grid`: kept before it is flattened."""
-
-
-def looks(regions: Sequence[str]) -> dict[str, list[int]]:
-    """Return which net of the tiny image encoder looks at which regions, by their places.
-
-    >>> looks(("gauge", "product", "floor"))
-    {'crops': [0, 2], 'product': [1]}
-    """
-    product = [at for at, name in enumerate(regions) if name == PRODUCT]
-    return {"crops": [at for at in range(len(regions)) if at not in product], "product": product}
-
 
 TINY_SOUND: Mapping[str, int] = MappingProxyType(
     {"tone_1": 16, "tone_2": 32, "tone_3": 48, "tone_4": 64}
@@ -164,7 +149,7 @@ _IMAGE: Mapping[str, Entry] = MappingProxyType(
             says="small CNN over frames, their change and regions, places kept; the default",
             reads=(*_FRAMES, "image_delta"),
             normalisation=_EVENED,
-            parameters=254_913,
+            parameters=243_733,
             sizes=TINY_PICTURES,
             reference="Howard et al., MobileNets, 2017; Liu et al., CoordConv, 2018",
             weights=("builtin",),
@@ -184,10 +169,10 @@ _IMAGE: Mapping[str, Entry] = MappingProxyType(
             wheel=_LITE0,
             sha256=_LITE0_SHA256,
         ),
-        "frames_lstm": _frames("Lstm", "LSTM", _LSTM, 281_984),
-        "frames_gru": _frames("Gru", "GRU", _GRU, 273_664),
+        "frames_lstm": _frames("Lstm", "LSTM", _LSTM, 270_804),
+        "frames_gru": _frames("Gru", "GRU", _GRU, 262_484),
         "frames_attention": _frames(
-            "Attention", "self-attention", "Vaswani et al., NeurIPS 2017", 282_176
+            "Attention", "self-attention", "Vaswani et al., NeurIPS 2017", 270_996
         ),
     }
 )

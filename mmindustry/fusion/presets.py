@@ -62,7 +62,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             reference="Ngiam et al., Multimodal deep learning, ICML 2011",
             encoders={"image": "tiny", "audio": "tiny", "text": "ngrams"},
             fusion="relu_sum",
-            parameters=999_927,
+            parameters=988_747,
             width=128,
             training={"learning_rate": 1e-3},
         ),
@@ -71,7 +71,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             reference="Vaswani et al., NeurIPS 2017; Hochreiter & Schmidhuber, 1997",
             encoders={"image": "tiny", "audio": "mfcc_lstm", "text": "words_lstm"},
             fusion="self_attention",
-            parameters=1_361_759,
+            parameters=1_350_579,
             training={"learning_rate": 2e-3},
         ),
         "mfb": Preset(

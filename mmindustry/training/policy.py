@@ -49,7 +49,7 @@ class AugmentPolicy:
     """Most neighbouring mel frames that are masked, 0..32."""
     background: float = 0.0
     """How often a window gets a healthy one's sound under its own, from -6 to +6 dB, 0..1."""
-    token_dropout: float = 0.3
+    token_dropout: float = 0.1
     """How often a word or n-gram is forgotten, as other spellings do, 0..1."""
     foreign: float = 0.3
     """How often words of an entry, on a third of these all of them, give way to ones that nobody
@@ -124,11 +124,10 @@ class TrainingPolicy:
     """`fixed` weights of the losses, or learned with the network by their `uncertainty`."""
     weighting_rate: float = 1e-2
     """Learning rate of the learned weights, above 0."""
-    joint: bool | None = None
-    """Whether the loss of the fused answer teaches the encoders. Where not, each modality learns
-    from its own fault loss, counted in full: what a strong one already tells leaves a weak one no
-    less to learn from. None = in every fusion but `late`, which takes each modality's evidence for
-    that of a posterior by itself."""
+    joint: bool = True
+    """Whether the loss of the fused answer teaches the encoders. Where not, which only `late`
+    allows, each modality learns from its own fault loss, counted in full: what a strong one
+    already tells leaves a weak one no less to learn from."""
     auxiliary: float = 1.0
     """Weight of the single-modality fault losses, their mean where `joint`, else their sum; at
     least 0."""
@@ -148,9 +147,6 @@ class TrainingPolicy:
     """Weight of the loss that a fusion module has of its own (alignment), at least 0."""
     alike_seconds: float = 1800.0
     """Windows of one machine that begin within this are not contrasted, at least 0."""
-    tempered: bool = True
-    """Whether epochs are judged by the validation loss at the temperature that suits each best, as
-    one is fitted afterwards anyhow, or by the loss as it stands."""
     averaging: float = 0.995
     """Decay of the running mean of weights that is kept as the result, 0..1; less in the first
     steps, so that a short run forgets where it began."""
@@ -187,13 +183,8 @@ class TrainingPolicy:
             )
         self._check_choices()
 
-    @property
-    def is_joint(self) -> bool:
-        """Whether the loss of the fused answer teaches the encoders."""
-        return self.fusion != _ADDITIVE if self.joint is None else self.joint
-
     def _check_teaching(self) -> None:
-        if self.is_joint:
+        if self.joint:
             return
         if self.fusion != _ADDITIVE:
             raise ValueError(

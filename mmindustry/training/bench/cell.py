@@ -58,12 +58,11 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
         seed=key.seed,
         fusion=key.fusion,
         joint=True,
-        tempered=False,
         epochs=20 if few else 8,
         patience=20 if few else 8,
         averaging=0.98 if few else 0.995,
         smoothing=0.05,
-        augment=AugmentPolicy(token_dropout=0.1, foreign=0.0),
+        augment=AugmentPolicy(foreign=0.0),
         device="cpu",
     )
 

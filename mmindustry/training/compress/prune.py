@@ -7,14 +7,13 @@ What follows a layer loses the inputs that came from them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
-from mmindustry.fusion.catalogue import DEFAULTS, looks
+from mmindustry.fusion.catalogue import DEFAULTS
 from mmindustry.fusion.spec import NetworkSpec
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -44,26 +43,23 @@ class Axis:
     blocks: tuple[tuple[str, int], ...]
 
 
-_FIXED: Mapping[str, Layer] = MappingProxyType(
+LAYERS: Mapping[str, Layer] = MappingProxyType(
     {
         "frames_1": Layer("image.frames.0.weight", "image.frames.1"),
         "frames_2": Layer("image.frames.3.layers.1.weight", "image.frames.3.layers.2"),
         "frames_3": Layer("image.frames.4.layers.1.weight", "image.frames.4.layers.2"),
         "frames_grid": Layer("image.frames.5.weight", "image.frames.6"),
+        "crops_1": Layer("image.crops.0.weight", "image.crops.1"),
+        "crops_2": Layer("image.crops.3.weight", "image.crops.4"),
+        "crops_3": Layer("image.crops.6.weight", "image.crops.7"),
+        "crops_grid": Layer("image.thin.0.weight", "image.thin.1"),
         "tone_1": Layer("audio.stem.0.weight", "audio.stem.1"),
         "tone_2": Layer("audio.blocks.0.layers.1.weight", "audio.blocks.0.layers.2"),
         "tone_3": Layer("audio.blocks.1.layers.1.weight", "audio.blocks.1.layers.2"),
         "tone_4": Layer("audio.blocks.2.layers.1.weight", "audio.blocks.2.layers.2"),
     }
 )
-_CLOSE_UP: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "1": ("crops.0", "crops.1"),
-        "2": ("crops.3", "crops.4"),
-        "3": ("crops.6", "crops.7"),
-        "grid": ("thin.0", "thin.1"),
-    }
-)
+"""Size of the tiny encoders -> the layer whose channels it counts."""
 
 _DEPTHWISE = MappingProxyType(
     {
@@ -79,27 +75,14 @@ _NEXT = MappingProxyType(
         "image.frames.3.layers.1.weight": "frames_1",
         "image.frames.4.layers.1.weight": "frames_2",
         "image.frames.5.weight": "frames_3",
+        "image.crops.3.weight": "crops_1",
+        "image.crops.6.weight": "crops_2",
+        "image.thin.0.weight": "crops_3",
         "audio.blocks.0.layers.1.weight": "tone_1",
         "audio.blocks.1.layers.1.weight": "tone_2",
         "audio.blocks.2.layers.1.weight": "tone_3",
     }
 )
-
-
-def layers_of(spec: NetworkSpec) -> dict[str, Layer]:
-    """Return size of the tiny encoders -> the layer whose channels it counts."""
-    nets = {
-        f"{name}_{end}": Layer(f"{net}.{filters}.weight", f"{net}.{norm}")
-        for name, net in _close_ups(spec).items()
-        for end, (filters, norm) in _CLOSE_UP.items()
-    }
-    return {**_FIXED, **nets}
-
-
-def _close_ups(spec: NetworkSpec) -> dict[str, str]:
-    """Return which net looks at which regions, by the name of its sizes."""
-    names = [name for name, places in looks(spec.recipe.regions).items() if places]
-    return {name: f"image.close_ups.{at}" for at, name in enumerate(names)}
 
 
 def pruned(spec: NetworkSpec, weights: Arrays, share: float) -> tuple[NetworkSpec, Arrays]:
@@ -113,11 +96,10 @@ def pruned(spec: NetworkSpec, weights: Arrays, share: float) -> tuple[NetworkSpe
     for modality in ("image", "audio"):
         if (name := spec.encoder(modality)) != DEFAULTS[modality]:
             raise InputError(f"pruned: the {modality} encoder is {name}; only {_SMALL} is known")
-    layers = layers_of(spec)
-    kept = {name: _strongest(weights, layer, share) for name, layer in layers.items()}
+    kept = {name: _strongest(weights, layer, share) for name, layer in LAYERS.items()}
     smaller = {name: array.copy() for name, array in weights.items()}
     for axis in _axes(spec):
-        places = _places(axis, kept, {n: len(weights[o.filter]) for n, o in layers.items()})
+        places = _places(axis, kept, weights)
         smaller[axis.tensor] = np.take(smaller[axis.tensor], places, axis=axis.axis)
     sizes = {**spec.sizes, _SMALL: {name: len(rows) for name, rows in kept.items()}}
     return replace(spec, sizes=sizes), smaller
@@ -150,33 +132,24 @@ def _axes(spec: NetworkSpec) -> list[Axis]:
     bands = -(-spec.recipe.mels // 16)
     made = [
         Axis(tensor, 0, ((name, 1),))
-        for name, layer in layers_of(spec).items()
+        for name, layer in LAYERS.items()
         for tensor in (layer.filter, *(f"{layer.norm}.{part}" for part in _NORM))
     ]
-    looked = _close_ups(spec)
-    follow = {
-        f"{net}.{_CLOSE_UP[end][0]}.weight": f"{name}_{before}"
-        for name, net in looked.items()
-        for before, end in pairwise(_CLOSE_UP)
-    }
     return [
         *made,
         *(Axis(tensor, 0, ((name, 1),)) for tensor, name in _DEPTHWISE.items()),
-        *(Axis(tensor, 1, ((name, 1),)) for tensor, name in {**_NEXT, **follow}.items()),
+        *(Axis(tensor, 1, ((name, 1),)) for tensor, name in _NEXT.items()),
         Axis("image.frame.0.weight", 1, (("frames_grid", side * side),)),
-        *(
-            Axis(f"{net}.reading", 1, ((f"{n}_grid", cell), (f"{n}_3", 1), (f"{n}_3", 1)))
-            for n, net in looked.items()
-        ),
+        Axis("image.reading", 1, (("crops_grid", cell), ("crops_3", 1), ("crops_3", 1))),
         Axis("audio.tone.0.weight", 1, (("tone_4", bands),) * 3),
     ]
 
 
-def _places(axis: Axis, kept: Kept, counts: Mapping[str, int]) -> NDArray[np.int64]:
+def _places(axis: Axis, kept: Kept, weights: Arrays) -> NDArray[np.int64]:
     """Return the places along the axis that stay."""
     parts, begin = [], 0
     for name, each in axis.blocks:
         rows = kept[name][:, None] * each + np.arange(each)[None, :]
         parts.append(begin + rows.reshape(-1))
-        begin += counts[name] * each
+        begin += len(weights[LAYERS[name].filter]) * each
     return np.concatenate(parts)

@@ -20,7 +20,7 @@ from mmindustry.fusion.weights import arrays_of, fill, pack, unpack
 from mmindustry.training.batches import open_batches
 from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
-from mmindustry.training.compress.prune import channels_left, layers_of, pruned
+from mmindustry.training.compress.prune import LAYERS, channels_left, pruned
 from mmindustry.training.compress.run import Order, compress, refuse_other_windows, training_prior
 from mmindustry.training.compress.tune import TAUGHT_SHARE, TEMPERATURE, TaughtLesson, tuned
 from mmindustry.training.dataset import DataSet, write_shard
@@ -100,7 +100,7 @@ def test_channels_that_say_nothing_can_go_and_nothing_changes() -> None:
     bundle = read_bundle(noise_bundle())
     weights = unpack(bundle.weights, "weights")
     dead = {name: array.copy() for name, array in weights.items()}
-    for layer in layers_of(noise_spec()).values():
+    for layer in LAYERS.values():
         made = len(dead[layer.filter])
         count = made - channels_left(made, 0.3)
         for part in ("weight", "bias"):
