@@ -22,8 +22,6 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from queue import SimpleQueue
-from types import FrameType
 from typing import Self
 
 HERE = Path(__file__).resolve().parent
@@ -262,19 +260,17 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--folder", type=Path, help="data folder, kept (default: temporary)")
     arguments = parser.parse_args()
-    asked: SimpleQueue[int] = SimpleQueue()  # which a handler may put into, unlike an event
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        asked.put(number)
-
+    asked, told = os.pipe()  # written to as a signal comes in: a handler may wait for this thread
+    os.set_blocking(told, False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     try:
         with LocalKafka(arguments.folder, port=arguments.port) as broker:
             sys.stdout.write(f"{broker.bootstrap_servers}\n")
             sys.stdout.flush()
             sys.stderr.write("Kafka is ready; Ctrl-C stops it\n")
-            asked.get()
+            os.read(asked, 1)
     except KafkaUnavailableError as error:
         sys.stderr.write(f"{error}\n")
         return 69

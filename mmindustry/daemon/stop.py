@@ -2,10 +2,9 @@
 
 import ctypes
 import os
+import select
 import signal
 import threading
-from queue import SimpleQueue
-from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -51,29 +50,53 @@ def obey_signals(stop: Stop, *, drain_seconds: float) -> None:
     A drain that takes longer than `drain_seconds` is cut off: whatever the step in hand has not
     committed is done anew by the next owner, so cutting loses nothing.
 
-    A handler runs in the main thread, between any two of its steps, and so where that thread may
-    hold the very lock that setting an event takes. It only puts the number into a queue that may
-    be put into from there; a thread of its own asks the loops to end.
+    Python runs a handler in the main thread between two of its steps: where that thread may hold
+    the very lock that setting an event takes, and not before it comes back from a wait that it has
+    just begun. So nothing is left to handlers: the number goes through a pipe as the signal comes
+    in (`signal.set_wakeup_fd`), and a thread of its own asks the loops to end.
     """
-    asked: SimpleQueue[int] = SimpleQueue()
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if stop.signal or stop.wanted():
-            os._exit(128 + number)
-        stop.signal = number
-        asked.put(number)
+    signals = _Signals()
 
     def end() -> None:
-        number = asked.get()
+        number = signals.wait(None)
+        if stop.wanted():
+            os._exit(128 + number)
+        stop.signal = number
         stop.request(signal.Signals(number).name)
-        threading.Event().wait(drain_seconds)
-        os._exit(128 + number)
+        os._exit(128 + (signals.wait(drain_seconds) or number))
 
     threading.Thread(target=end, name="signals", daemon=True).start()
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, on_signal)
+    signals.hear()
+
+
+class _Signals:
+    """The signals that end this process, as they come in."""
+
+    def __init__(self) -> None:
+        self._obeyed = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            self._obeyed.append(signal.SIGHUP)
+        self._numbers, self._told = os.pipe()
+        os.set_blocking(self._told, False)
+
+    def hear(self) -> None:
+        """Take them from now on; a forked child has signals of its own, for the pipe is ours."""
+        for number in self._obeyed:
+            signal.signal(number, lambda *_: None)  # it is enough that it comes in
+        signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=self._forget)
+
+    def wait(self, seconds: float | None) -> int:
+        """Wait for the next; return its number, 0 where none came in time."""
+        while select.select([self._numbers], [], [], seconds)[0]:
+            if (number := os.read(self._numbers, 1)[0]) in self._obeyed:
+                return number
+        return 0
+
+    def _forget(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in self._obeyed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def die_with_parent(parent: int) -> None:

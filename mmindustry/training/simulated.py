@@ -170,7 +170,7 @@ def _written(
 ) -> Report:
     """Export and measure what was chosen `of` these windows, and write the bundle."""
     data, split, basis = of
-    attend = _obeying(attend)
+    attend = obeying(attend)
     attend.tell(f"measuring on {len(split.validate) + len(split.test)} windows it did not learn")
     model = export_onnx(chosen.network)
     serving = Serving(run.healthy_prior, run.good_prior, run.seed)
@@ -275,7 +275,7 @@ def _manifest(run: SimulatedRun, measured: Measured, data_hash: str) -> Manifest
     )
 
 
-def _obeying(attend: Attend) -> Attend:
+def obeying(attend: Attend) -> Attend:
     """Return who attends what follows the training: nothing of it is kept, and each line told is a
     moment to stop at."""
 

@@ -223,6 +223,34 @@ print(stop.reason, flush=True)
     assert process.communicate(timeout=10)[0] == "SIGTERM\n"
 
 
+def test_a_signal_is_obeyed_while_the_main_thread_runs_no_step_of_python() -> None:
+    program = """
+import ctypes, os, threading
+from mmindustry.daemon.stop import Stop, obey_signals
+stop = Stop()
+obey_signals(stop, drain_seconds=30)
+
+def tell():
+    stop.wait(30)
+    print(stop.reason, stop.exit_code, flush=True)
+    os._exit(0)
+
+threading.Thread(target=tell).start()
+mutex = ctypes.create_string_buffer(64)
+library = ctypes.CDLL(None)
+library.pthread_mutex_lock(mutex)
+print("ready", flush=True)
+library.pthread_mutex_lock(mutex)  # for ever, whatever signals come
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    os.kill(process.pid, signal.SIGTERM)
+
+    assert process.communicate(timeout=10)[0] == "SIGTERM 143\n"
+
+
 def test_a_drain_that_takes_too_long_is_cut_off() -> None:
     program = """
 from mmindustry.daemon.stop import Stop, obey_signals

@@ -25,6 +25,7 @@ from mmindustry.training.loop import Attend, Moment, Trained, fit, new_lesson, t
 from mmindustry.training.losses import class_prior
 from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
 from mmindustry.training.repeatable import KERNELS
+from mmindustry.training.simulated import obeying
 from mmindustry.training.steps import hold_norms, make_optimizer, rate_at, set_rate
 
 ROWS, HELD = np.arange(42), np.arange(42, 60)
@@ -140,6 +141,23 @@ def test_a_damaged_checkpoint_is_refused(tiny: DataSet, tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"torn")
     with pytest.raises(InputError, match=r"not a readable checkpoint .* delete it to begin anew"):
         run(tiny, checkpoint=tmp_path)
+
+
+def test_what_follows_the_training_stops_at_the_next_line_and_keeps_the_run(
+    tmp_path: Path,
+) -> None:
+    heard: list[str] = []
+    asked = iter([False, True])
+    attend = obeying(
+        Attend(tell=heard.append, stop=lambda: next(asked), checkpoint=tmp_path, part="fold-1")
+    )
+
+    attend.tell("measuring")
+    with pytest.raises(Interrupted, match=rf"before the bundle was written; .* {tmp_path}"):
+        attend.tell("heat map")
+
+    assert heard == ["measuring"]
+    assert (attend.checkpoint, attend.part) == (None, "")
 
 
 def test_without_a_checkpoint_an_interrupted_run_says_that_nothing_was_kept(tiny: DataSet) -> None:
