@@ -1,12 +1,14 @@
 """Runs an application until it is told to stop."""
 
 import asyncio
+import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
+from typing_extensions import override
 
 from mmindustry.web.listen import listen
 from mmindustry.web.policy import WebPolicy, check_exposure
@@ -23,7 +25,7 @@ def serve(
     started: Callable[[str], None],
     stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve `app` in this thread until `stop` is set (or a signal ends it), then drain.
+    """Serve `app` in this thread until `stop` is set, then drain.
 
     Args:
         app: The application.
@@ -53,13 +55,23 @@ def serve(
     with listener:
         asyncio.run(
             _run(
-                uvicorn.Server(config),
+                _Server(config),
                 listener,
                 stop=stop,
                 started=lambda: started(url),
                 stopping=stopping,
             )
         )
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process, which sets `stop`: uvicorn would take them and
+    send each once more as it ends, and a second one ends a process at once."""
+
+    @contextlib.contextmanager
+    @override
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 async def _run(
