@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mmindustry.domain import Context, Event, Features, LogEntry, Profile, Window, WindowKey
 from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard
-from mmindustry.features.spec import BASELINE, MEL_BASIS, MODALITIES, Recipe
+from mmindustry.features.spec import BASELINE, MODALITIES, Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import read_bundle
 from mmindustry.fusion.policy import FusionPolicy
@@ -79,7 +79,7 @@ class Eye:
         """
         content = read_bundle(bundle)
         recipe = content.manifest.spec.recipe
-        basis = Basis.of(recipe, content.arrays[MEL_BASIS])
+        basis = Basis.from_arrays(recipe, content.arrays)
         return cls(open_predictor(bundle, FusionPolicy(device="cpu")), recipe, basis)
 
 
