@@ -161,8 +161,10 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_first_signal_drains_and_the_second_ends_at_once(number: signal.Signals) -> None:
+    # the tests may run under nohup, which leaves SIGHUP ignored
     program = """
-import sys
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from mmindustry.daemon.stop import Stop, obey_signals
 stop = Stop()
 obey_signals(stop, drain_seconds=30)
@@ -172,16 +174,17 @@ print("draining", stop.reason, flush=True)
 import threading
 threading.Event().wait(30)
 """
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
 
-    os.kill(process.pid, number)
-    assert process.stdout.readline() == f"draining {number.name}\n"
-    os.kill(process.pid, number)
+        os.kill(process.pid, number)
+        assert process.stdout.readline() == f"draining {number.name}\n"
+        os.kill(process.pid, number)
 
-    assert process.wait(10) == 128 + number
-    process.stdout.close()
+        assert process.wait(10) == 128 + number
 
 
 def test_a_signal_is_obeyed_wherever_the_main_thread_is() -> None:
