@@ -13,10 +13,10 @@ import typer
 
 from mmindustry.cli.outcome import keep
 from mmindustry.errors import InputError, MissingExtra
-from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS, TrainingPolicy, epochs_for
+from mmindustry.training.policy import TrainingPolicy, epochs_for
 
-_QUICK = {"windows": 600, "machines": 15, "train": 300}
-_FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES, "train": 1_000}
+_QUICK = {"windows": 600, "machines": 15, "train": 200}
+_FULL = {"windows": 12_000, "machines": 240, "train": 1_000}
 _QUICK_EPOCHS = 4
 _LEAST_TRAIN = 32
 
@@ -49,7 +49,7 @@ def missing(
 
     Example: mmindustry evaluate missing --work missing --json missing.json
 
-    Example: mmindustry evaluate missing --set joint=false
+    Example: mmindustry evaluate missing --set joint=true
     """
     from mmindustry.cli.training import policy_of
 

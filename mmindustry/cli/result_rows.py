@@ -36,6 +36,9 @@ def fleet(found: Mapping[str, Any]) -> Iterator[Row]:
     """Yield each way of watching a fleet."""
     for name, label in _WAYS.items():
         way = found["ways"][name]
+        if way.get("achieved_over_budget", 0.0) is None:
+            yield label, "never armed", "-", "-"
+            continue
         yield (
             label,
             _of(way["event_recall"], way["event_recall_95"]),
@@ -222,10 +225,16 @@ def fleet_notes(found: Mapping[str, Any]) -> Iterator[str]:
         "this simulator's fault classes: nothing was told of these machines, but what "
         "faults look like was."
     )
-    spent = {name: way["false_alarms_per_machine_week"] for name, way in found["ways"].items()}
     for name in ("all", "audio_alone", "image_alone", "text_alone"):
-        if spent.get(name, 0.0) > FLEET_OVERSPENT * found["budget"]:
-            yield f"Watched by {_WAYS[name]} the budget is not kept: {spent[name]:.2f}."
+        way = found["ways"].get(name, {})
+        spent = way.get("false_alarms_per_machine_week", 0.0)
+        if spent > FLEET_OVERSPENT * found["budget"]:
+            yield f"Watched by {_WAYS[name]} the budget is not kept: {spent:.2f}."
+        elif way.get("achieved_over_budget", 0.0) is None:
+            yield (
+                f"Watched by {_WAYS[name]} no budget can be kept from so few normal hours: "
+                "it is never armed, and its part is dealt to the others."
+            )
     if "broken_moments" in found:
         taken = f"{found['broken_moments']} of {found['moments']} moments"
     else:

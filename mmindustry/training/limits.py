@@ -23,6 +23,7 @@ DRIFT = 1.5
 """Taken off -ln p in each step of the CUSUM: above 1, the mean under normal."""
 LEAST_BLOCKS = 18
 """Blocks of normal hours that a limit is estimated from, at least."""
+LONGEST_BLOCK_HOURS = 24
 
 _WEEK_SECONDS = 604_800.0
 _HOUR_SECONDS = 3600.0
@@ -30,7 +31,6 @@ _WORLDS = 32
 _RUNS = 16
 _RUN_STEPS = 2016
 _STILL_LINKED = 0.15
-_LONGEST_BLOCK_HOURS = 24
 _SLOWEST_STEPS = 12
 """A limit that a machine strange beyond all normal does not reach in so many steps is no use."""
 _KEPT_SHARE = 0.97
@@ -52,8 +52,14 @@ class Limit:
     why: str = ""
 
 
-def cusum_limit(
-    scores: Series, seconds: Series, *, budget: float, step_seconds: float, drift: float = DRIFT
+def cusum_limit(  # noqa: PLR0913 - scores, when, and how they are followed
+    scores: Series,
+    seconds: Series,
+    *,
+    budget: float,
+    step_seconds: float,
+    least_hours: int = 1,
+    drift: float = DRIFT,
 ) -> Limit:
     """Return the level that a CUSUM of -ln p passes `budget` times a machine-week of normal.
 
@@ -62,10 +68,11 @@ def cusum_limit(
         seconds: When they were, shape (steps,).
         budget: False alarms a machine-week, above 0.
         step_seconds: Pause between steps.
+        least_hours: How long evidence is known to hang together, whatever the scores show, 1..24.
         drift: Taken off in each step, above 1.
     """
     told = -np.log(p_values(scores, scores.astype(np.float32)))
-    hours = block_hours(told, step_seconds)
+    hours = max(least_hours, block_hours(told, step_seconds))
     blocks = blocked(seconds, hours * _HOUR_SECONDS)
     if len(blocks) < LEAST_BLOCKS:
         return Limit(None, len(blocks), hours, "hours")
@@ -84,12 +91,12 @@ def block_hours(told: Series, step_seconds: float) -> int:
         return 1
     centred = told - told.mean()
     power = float(centred @ centred)
-    longest = min(len(told) // 3, round(_LONGEST_BLOCK_HOURS * _HOUR_SECONDS / step_seconds))
+    longest = min(len(told) // 3, round(LONGEST_BLOCK_HOURS * _HOUR_SECONDS / step_seconds))
     lag = 1
     while lag < longest and float(centred[lag:] @ centred[:-lag]) > _STILL_LINKED * power:
         lag += 1
     hours = -(-2 * (lag - 1) * step_seconds // _HOUR_SECONDS)
-    return int(min(max(1, hours), _LONGEST_BLOCK_HOURS))
+    return int(min(max(1, hours), LONGEST_BLOCK_HOURS))
 
 
 def blocked(seconds: Series, length_seconds: float) -> Places:

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from mmindustry.errors import Interrupted
 from mmindustry.fusion.encoders.adopt import adopt
@@ -31,6 +30,7 @@ from mmindustry.training.checkpoint import (
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.device import Team, open_device, open_precision, place_encoders
 from mmindustry.training.gradients import Gradients
+from mmindustry.training.held_out import HeldOut
 from mmindustry.training.losses import TERMS, Lesson, class_prior
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.soup import Ladle, State
@@ -39,7 +39,6 @@ from mmindustry.training.steps import RunningMean, hold_norms, make_optimizer, s
 __all__ = ["Attend", "Moment", "Rows", "Trained", "batches", "class_prior", "fit", "train"]
 
 Tell = Callable[[str], None]
-_HELD_OUT_BATCH = 128
 _SAVE_STEPS = 200
 
 
@@ -119,11 +118,18 @@ class _Run:
         self, data: DataSet, policy: TrainingPolicy, attend: Attend, *, rows: Rows, validate: Rows
     ) -> None:
         self._policy, self._attend, self._team = policy, attend, attend.team
-        self._rows, self._validate = rows, validate
+        self._rows = rows
         device = open_device(policy.device, attend.team.place)
         self._batches = open_batches(data, rows, policy, device)
         self.prior = class_prior(self._batches.targets.fault[rows], len(data.spec.faults))
         self._precision = open_precision(policy.precision, device)
+        self._held = HeldOut(
+            batches=self._batches,
+            rows=validate,
+            prior=self.prior,
+            team=self._team,
+            precision=self._precision,
+        )
         self._lesson = new_lesson(data, policy, self.prior, device)
         network = self._lesson.network
         adopt(network.encoders(), network.spec, tell=attend.tell, access=attend.access)
@@ -162,7 +168,7 @@ class _Run:
                 self._keep()
         self._team.even(self._lesson.network)
         self._team.even(self._mean.network)
-        loss, held = at.total / sum(map(len, order)), self._loss_of(self._mean.network)
+        loss, held = at.total / sum(map(len, order)), self._held.loss(self._mean.network)
         at.losses.append((loss, held))
         self._ladle.taste(at.best, held, at.epoch, network=self._mean.network)
         at.epoch, at.step, at.total = at.epoch + 1, 0, 0.0
@@ -189,21 +195,6 @@ class _Run:
         self._show(loss=loss, rate=rate, terms=dict(zip(TERMS, terms, strict=True)))
         return float(loss)
 
-    def _loss_of(self, network: nn.Module) -> float:
-        """Return the mean fault loss in nats on validation windows, nothing hidden."""
-        device = self._batches.device
-        log_prior = torch.from_numpy(np.log(self.prior)).float().to(device)
-        total = torch.zeros(2, dtype=torch.float64)
-        mine = self._validate[self._team.rank :: self._team.size]
-        with torch.inference_mode(), self._precision():
-            for part in batches(mine, _HELD_OUT_BATCH):
-                arrays, truth = self._batches.load(part)
-                logits = log_prior + network.eval()(arrays).evidence.float()
-                loss = functional.cross_entropy(logits, truth.fault.to(device), reduction="sum")
-                total += torch.tensor([loss.item(), len(part)], dtype=torch.float64)
-        summed, count = self._team.total(total).tolist()
-        return float(summed / count)
-
     def result(self) -> Network:
         """Return the best weights there are in a network on the CPU."""
         network = Network(self._lesson.network.spec, self.prior)
@@ -213,7 +204,7 @@ class _Run:
 
     def _tasted(self, state: State) -> float:
         self._mean.network.load_state_dict(state)
-        return self._loss_of(self._mean.network)
+        return self._held.loss(self._mean.network)
 
     def resume(self) -> None:
         """Go on where the checkpoint stands."""

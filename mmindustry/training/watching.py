@@ -1,7 +1,8 @@
 """The limits of a profile: a budget of false alarms dealt to its modalities, and what each affords.
 
 A modality gets its part of the budget in proportion to how reliable it is: how often it is there,
-and how little its later normal surprises one who knows the earlier.
+and how little its later normal surprises one who knows the earlier. What one can't keep its part
+of is dealt to the others.
 """
 
 from collections.abc import Mapping
@@ -13,11 +14,15 @@ from numpy.typing import NDArray
 from mmindustry.alerting.watch import BUDGET, DRIFT, HOURS_NEEDED, STEP_SECONDS, level_name
 from mmindustry.fusion.novelty import p_values
 from mmindustry.training.limits import DRIFT as OWN_DRIFT
-from mmindustry.training.limits import LEAST_BLOCKS, Limit, cusum_limit
+from mmindustry.training.limits import LEAST_BLOCKS, LONGEST_BLOCK_HOURS, Limit, cusum_limit
 
 Series = NDArray[np.float64]
 
 _LEAST_SCORES = 8
+_LINGERS_HOURS = {"text": LONGEST_BLOCK_HOURS}
+"""How long what was told goes on to be read, in blocks of the limit. Sound and pictures are over
+with their window; a log entry is read for days (`record.look_back_seconds`), so that what hours of
+normal seem to repeat is one and the same entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +62,32 @@ def limits_of(
         step_seconds: Pause between steps of the watch.
         hours: Normal hours that the profile was learned from.
     """
-    weight = {name: reliability(one) for name, one in told.items()}
-    total = sum(weight.values())
-    found: dict[str, Limit] = {}
-    for name, one in told.items():
-        part = budget * weight[name] / total
-        found[name] = cusum_limit(
-            one.scores, one.seconds, budget=part, step_seconds=one.step_seconds
-        )
+    found = _dealt(told, budget)
+    while any(one.level is None for one in found.values()):
+        keeping = {name: told[name] for name, one in found.items() if one.level is not None}
+        if not keeping:
+            break
+        found = _dealt(keeping, budget)
     limits = {BUDGET: budget, DRIFT: OWN_DRIFT, STEP_SECONDS: step_seconds}
     limits |= {level_name(n): one.level for n, one in found.items() if one.level is not None}
     if all(one.level is None for one in found.values()):
         limits[HOURS_NEEDED] = _hours_needed(found, hours)
     return limits
+
+
+def _dealt(told: Mapping[str, Told], budget: float) -> dict[str, Limit]:
+    """Return each modality's limit for its part of the budget."""
+    weight = {name: reliability(one) for name, one in told.items()}
+    return {
+        name: cusum_limit(
+            one.scores,
+            one.seconds,
+            budget=budget * weight[name] / sum(weight.values()),
+            step_seconds=one.step_seconds,
+            least_hours=_LINGERS_HOURS.get(name, 1),
+        )
+        for name, one in told.items()
+    }
 
 
 def reliability(told: Told) -> float:

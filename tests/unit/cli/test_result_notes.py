@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmindustry.cli.result_rows import fleet_notes, fusions, gate_notes, made_of, pit_notes
+from mmindustry.cli.result_rows import fleet, fleet_notes, fusions, gate_notes, made_of, pit_notes
 
 
 def _pits(low: float) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def test_how_far_the_simulator_stands_from_real_recordings_is_told() -> None:
 
 
 def test_a_fleet_says_what_made_it_easier_than_a_plant() -> None:
-    found = {
+    found: dict[str, Any] = {
         "assets": 14,
         "events": 42,
         "bundle": "builtin-x",
@@ -62,6 +62,8 @@ def test_a_fleet_says_what_made_it_easier_than_a_plant() -> None:
     }
     told = " ".join(fleet_notes(found))
     counted = " ".join(fleet_notes(found | {"broken_moments": 7, "moments": 900}))
+    never = {"event_recall": 0.0, "armed_share": 0.0, "achieved_over_budget": None}
+    silent = " ".join(fleet_notes(found | {"ways": found["ways"] | {"text_alone": never}}))
 
     assert "begins at 0.589, below the goal of 0.60" in told
     assert "14 machines (the goal names 20)" in told
@@ -70,6 +72,8 @@ def test_a_fleet_says_what_made_it_easier_than_a_plant() -> None:
     assert told.count("the budget is not kept") == 1
     assert "Watched by text alone the budget is not kept: 1.60." in told
     assert "7 of 900 moments" in counted
+    assert "the budget is not kept" not in silent
+    assert "Watched by text alone no budget can be kept from so few normal hours" in silent
 
 
 def test_a_table_of_standing_cells_tells_their_commits() -> None:
@@ -90,3 +94,21 @@ def test_one_seed_has_no_spread() -> None:
 
     assert one[3] == "0.500"
     assert several[3] == "0.500 ± 0.000"
+
+
+def test_a_way_of_watching_that_was_never_armed_stands_in_the_table_as_such() -> None:
+    way = {
+        "event_recall": 0.5,
+        "event_recall_95": [0.4, 0.6],
+        "false_alarms_per_machine_week": 0.4,
+        "false_alarms_per_machine_week_95": [0.3, 0.5],
+        "lead_median_hours": 3.0,
+    }
+    names = ("all", "audio_alone", "image_alone", "random", "periodic", "age_only", "always_on")
+    ways = dict.fromkeys(names, way)
+    never = {"event_recall": 0.0, "armed_share": 0.0, "achieved_over_budget": None}
+
+    rows = {row[0]: row[1:] for row in fleet({"ways": {**ways, "text_alone": never}})}
+
+    assert rows["text alone"] == ("never armed", "-", "-")
+    assert rows["sound alone"][0] == "0.500 (0.400 to 0.600)"

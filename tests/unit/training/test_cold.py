@@ -98,6 +98,28 @@ def test_a_budget_is_dealt_by_reliability_and_the_unkept_one_names_the_hours() -
     assert poor["hours_needed"] == 45
 
 
+def test_a_few_days_of_log_entries_promise_nothing_and_their_budget_goes_to_the_others() -> None:
+    rng = np.random.default_rng(12)
+
+    def hourly(hours: int) -> Told:
+        at = np.arange(hours, dtype=np.float64) * 3600.0
+        return Told(scores=rng.normal(size=hours), seconds=at, present=1.0, step_seconds=3600.0)
+
+    def limits(**told: Told) -> dict[str, float]:
+        return limits_of(told, budget=0.7, step_seconds=STEP, hours=100.0)
+
+    steady = Told(scores=rng.normal(size=300), seconds=clock(300), present=1.0, step_seconds=STEP)
+    days, weeks = hourly(100), hourly(24 * 42)
+
+    # as steady as can be by the hour; but an entry is read for days
+    assert cusum_limit(days.scores, days.seconds, budget=0.7, step_seconds=3600.0).level is not None
+    assert limits(audio=steady, text=days) == limits(audio=steady)
+    assert limits(text=days)["hours_needed"] == 360
+    both = limits(audio=steady, text=weeks)
+    assert both["cusum_text"] > 0
+    assert both["cusum_audio"] > limits(audio=steady)["cusum_audio"]
+
+
 def test_a_bank_sees_what_lies_off_the_subspace_of_normal_and_what_lies_far_within() -> None:
     rng = np.random.default_rng(8)
     flat = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 12))

@@ -1,0 +1,69 @@
+"""What an epoch's weights are worth on windows that were held out: the loss they are kept by."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmindustry.fusion.network import Answer
+from mmindustry.training.batches import Batches, Rows, batches
+from mmindustry.training.device import Team
+
+_TOGETHER = 128
+_TEMPERATURES = 2.0 ** (torch.arange(-8.0, 13.0) / 4.0)  # 0.25..8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """The windows a run is judged by, read as the team shares them."""
+
+    batches: Batches
+    rows: Rows
+    prior: NDArray[np.float64]
+    """Share of each class among the training windows."""
+    team: Team
+    precision: Callable[[], AbstractContextManager[object]]
+
+    def loss(self, network: nn.Module) -> float:
+        """Return the mean fault loss in nats of what the policy teaches, nothing hidden.
+
+        That is the fused answer's; where each modality learns from a loss of its own, the mean
+        over the modalities of theirs, each where it is there and at the temperature (0.25..8) that
+        suits it best: serving has one for each, so being too sure is no reason to stop, and the
+        modality that learns last is heard as loud as the one that the fused answer needs most.
+        """
+        teach = self._fused if self.batches.policy.jointly else self._each
+        log_prior = torch.from_numpy(np.log(self.prior)).float().to(self.batches.device)
+        sums: list[Tensor] = []
+        mine = self.rows[self.team.rank :: self.team.size]
+        with torch.inference_mode(), self.precision():
+            for part in batches(mine, _TOGETHER):
+                arrays, truth = self.batches.load(part)
+                answer: Answer = network.eval()(arrays)
+                fault = truth.fault.to(self.batches.device)
+                sums.append(teach(answer, arrays["present"], log_prior, fault).cpu())
+        summed = self.team.total(torch.stack(sums).sum(0))  # (modalities or 1, temperatures + 1)
+        heard = summed[summed[:, -1] > 0]
+        return float((heard[:, :-1] / heard[:, -1:]).amin(dim=1).mean())
+
+    def _fused(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
+        """Return the summed loss and how many windows it is of, (1, 2)."""
+        logits = log_prior + answer.evidence.float()
+        loss = functional.cross_entropy(logits, fault, reduction="sum")
+        return torch.tensor([[loss.item(), len(present)]], dtype=torch.float64)
+
+    def _each(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
+        """Return each modality's summed losses by temperature and how many windows have it,
+        (modalities, temperatures + 1)."""
+        scale = _TEMPERATURES.to(fault.device).reshape(-1, 1, 1, 1)
+        likely = (log_prior + answer.modal.float() / scale).log_softmax(-1)
+        picked = fault.reshape(1, -1, 1, 1).expand(*likely.shape[:-1], 1)
+        encoded = torch.tensor(self.batches.data.spec.heard, device=fault.device)
+        there = ((present > 0) & encoded).double()  # (batch, modalities)
+        losses = -likely.gather(-1, picked).squeeze(-1).double() * there  # (T, batch, modalities)
+        return torch.cat([losses.sum(1).T, there.sum(0).unsqueeze(-1)], dim=1)

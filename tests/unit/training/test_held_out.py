@@ -1,0 +1,116 @@
+"""What weights are kept by: the loss of the fused answer, or each modality's own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+from torch import Tensor, nn
+from typing_extensions import override
+
+from mmindustry.fusion.network import Answer
+from mmindustry.training.batches import open_batches
+from mmindustry.training.dataset import DataSet
+from mmindustry.training.device import Team
+from mmindustry.training.held_out import HeldOut
+from mmindustry.training.policy import TrainingPolicy
+from tests.unit.training.test_loop import CPU, HELD, ROWS, SINGLE
+from tests.unit.training.tiny import FAULTS
+
+PRIOR = np.array([0.5, 0.3, 0.2])
+OWN, JOINTLY = TrainingPolicy(joint=False), TrainingPolicy(joint=True)
+
+
+class Saying(nn.Module):
+    """Says of the held-out windows, in their order, what it is told to."""
+
+    def __init__(self, modal: Tensor) -> None:
+        super().__init__()
+        self.modal = modal  # (windows, modalities, faults)
+        self.said = 0
+
+    @override
+    def forward(self, arrays: dict[str, Tensor]) -> Answer:
+        count = len(arrays["present"])
+        modal = self.modal[self.said : self.said + count]
+        self.said += count
+        none = torch.zeros(count, 0)
+        return Answer(modal.sum(1), modal, none, none, none, none, none, none)
+
+
+def held_loss(data: DataSet, policy: TrainingPolicy, modal: Tensor) -> float:
+    held = HeldOut(
+        batches=open_batches(data, ROWS, policy, CPU),
+        rows=HELD,
+        prior=PRIOR,
+        team=Team(),
+        precision=SINGLE,
+    )
+    return held.loss(Saying(modal))
+
+
+def drawn(data: DataSet, *, right: float) -> Tensor:
+    """Return evidence that leans to the truth, the same in every modality but for noise."""
+    random = torch.Generator().manual_seed(3)
+    noise = torch.randn(len(HELD), 3, len(FAULTS), generator=random)
+    truth = torch.from_numpy(data.targets().fault[HELD])
+    return noise + right * nn.functional.one_hot(truth, len(FAULTS)).unsqueeze(1)
+
+
+def test_jointly_it_is_the_cross_entropy_of_the_fused_answer(tiny: DataSet) -> None:
+    modal = drawn(tiny, right=1.0)
+    likely = log_softmax(np.log(PRIOR) + modal.sum(1).numpy(), axis=1)
+    expected = -likely[np.arange(len(HELD)), tiny.targets().fault[HELD]].mean()
+
+    assert held_loss(tiny, JOINTLY, modal) == pytest.approx(expected, rel=1e-5)
+
+
+def test_by_themselves_it_is_the_mean_of_each_modality_where_it_is_there(tiny: DataSet) -> None:
+    modal = drawn(tiny, right=1.0)
+    there = tiny.batch(HELD)["present"] > 0
+    truth = tiny.targets().fault[HELD]
+    best = []
+    for at in range(3):
+        evidence, fault = modal[there[:, at], at].double().numpy(), truth[there[:, at]]
+        tried = []
+        for temperature in 2.0 ** (np.arange(-8, 13) / 4):
+            likely = log_softmax(np.log(PRIOR) + evidence / temperature, axis=1)
+            tried.append(-likely[np.arange(len(fault)), fault].mean())
+        best.append(min(tried))
+
+    assert not there.all()
+    assert held_loss(tiny, OWN, modal) == pytest.approx(np.mean(best), rel=1e-5)
+
+
+def test_by_themselves_being_twice_as_sure_is_no_reason_to_stop(tiny: DataSet) -> None:
+    modal = drawn(tiny, right=1.0)
+
+    assert held_loss(tiny, OWN, 2 * modal) == pytest.approx(held_loss(tiny, OWN, modal), rel=1e-5)
+    jointly = [held_loss(tiny, JOINTLY, times * modal) for times in (1, 2)]
+    assert jointly[1] != pytest.approx(jointly[0], rel=1e-2)
+
+
+def test_a_modality_without_an_encoder_has_no_say(tiny: DataSet) -> None:
+    modal = drawn(tiny, right=1.0)
+    modal[:, 0] = 0.0
+    deaf = tiny.showing((True, True, True))
+    deaf.spec = replace(tiny.spec, encoders={**tiny.spec.encoders, "image": "none"})
+
+    blind = held_loss(deaf, OWN, modal)
+    modal[:, 0] = 5.0 * torch.randn(len(HELD), len(FAULTS))
+
+    assert held_loss(deaf, OWN, modal) == blind
+    assert held_loss(tiny, OWN, modal) != pytest.approx(blind, rel=1e-2)
+
+
+def test_of_two_that_fuse_alike_the_one_whose_weak_modality_tells_more_is_kept(
+    tiny: DataSet,
+) -> None:
+    strong, weak = drawn(tiny, right=2.0), drawn(tiny, right=0.5)
+    early = torch.stack([torch.zeros_like(weak[:, 0]), strong[:, 1], weak[:, 2]], dim=1)
+    late = torch.stack([0.5 * strong[:, 1], 0.5 * strong[:, 1], weak[:, 2]], dim=1)
+
+    jointly = [held_loss(tiny, JOINTLY, modal) for modal in (early, late)]
+    assert jointly[1] == pytest.approx(jointly[0], rel=1e-5)
+    assert held_loss(tiny, OWN, late) < held_loss(tiny, OWN, early) - 0.05
