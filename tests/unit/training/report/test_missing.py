@@ -38,7 +38,7 @@ def test_cells_that_stand_are_not_made_again(tmp_path: Path) -> None:
     examples = sorted(labelled(60), key=lambda one: one[1].group)
     data = DataSet(noise_spec(), [write_shard(tmp_path / "a", noise_spec(), examples, limit=60)])
     run = MissingRun(
-        train_windows=24, policy=TrainingPolicy(epochs=1, seed=3), cells=tmp_path / "c"
+        train_windows=16, policy=TrainingPolicy(epochs=1, seed=3), cells=tmp_path / "c"
     )
     told: list[str] = []
 
@@ -49,14 +49,14 @@ def test_cells_that_stand_are_not_made_again(tmp_path: Path) -> None:
     second = compare(data, run, told.append)
 
     assert trained == 1 + len(PATTERNS)
-    assert [line for line in told if "training on" in line] == ["text: training on 24 windows"]
+    assert [line for line in told if "training on" in line] == ["text: training on 16 windows"]
     made, again = first.pop("made_of"), second.pop("made_of")
     assert made["cells"] == again["cells"] == 1 + len(PATTERNS)
     assert made["train_cpu_seconds"] > 0
     assert made["cells_without_seconds"] == 0
     assert first == second
     assert set(first["patterns"]) == set(PATTERNS)
-    assert first["windows"]["train"] == 24
+    assert first["windows"]["train"] == 16
 
 
 def test_the_command_trains_by_the_settings_it_is_given_and_refuses_what_no_run_can_follow(
