@@ -7,27 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmindustry.errors import InputError
+from mmindustry.errors import NotWritable
 
 
 def typed() -> str:
-    """Return the command as it was typed, so that it can be typed again."""
-    return shlex.join(["mmindustry", *sys.argv[1:]])
-
-
-def typed_in_team(size: int) -> str:
-    """Return the command with what started its processes, where there were several.
-
-    The order of sums is another than in one process, and so are the weights.
+    """Return the command as it was typed, so that it can be typed again; under torchrun with what
+    started its processes: the order of sums is another than in one process, and so are the weights.
     """
-    return typed() if size == 1 else f"torchrun --nproc-per-node {size} -m {typed()}"
+    team = os.environ.get("WORLD_SIZE", "1")
+    started = [] if team == "1" else ["torchrun", "--nproc-per-node", team, "-m"]
+    return shlex.join([*started, "mmindustry", *sys.argv[1:]])
 
 
 def refuse_no_folder(**given: Path | None) -> None:
     """Refuse folders that can't be made or written to, before hours of work are for nothing.
 
     Raises:
-        InputError: Naming the option.
+        NotWritable: Naming the option (exit 73).
     """
     for option, path in given.items():
         if path is None:
@@ -35,7 +31,7 @@ def refuse_no_folder(**given: Path | None) -> None:
         stands = next(one for one in (path, *path.absolute().parents) if one.exists())
         if not stands.is_dir() or not os.access(stands, os.W_OK):
             reason = "can't be written to" if stands.is_dir() else "is a file"
-            raise InputError(f"--{option} {path}: {stands} {reason}; give another folder")
+            raise NotWritable(f"--{option} {path}: {stands} {reason}; give another folder")
 
 
 def said(message: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmindustry.cli.options import AsJson
-from mmindustry.cli.outcome import refuse_no_folder, typed, typed_in_team
+from mmindustry.cli.outcome import refuse_no_folder, typed
 from mmindustry.clock import SystemClock
 from mmindustry.errors import InputError, Interrupted, MissingExtra
 from mmindustry.training.policy import PLANT_MACHINES, PLANT_SEED, PLANT_WINDOWS
@@ -212,7 +212,8 @@ def _run(
 
     Raises:
         Exit: A signal asked for the end (130 or 143); what was done is kept.
-        InputError: A folder can't be made, or what `train_simulated` refuses.
+        NotWritable: A folder can't be made.
+        InputError: What `train_simulated` refuses.
     """
     from dataclasses import replace
 
@@ -225,7 +226,7 @@ def _run(
     folders = {"out": plan["out"], "work": plan["work"], "checkpoint": kept}
     refuse_no_folder(**folders, tensorboard=tensorboard)
     stop, team, clock = Stop(), team_of(os.environ), SystemClock()
-    run: SimulatedRun = SimulatedRun(command=typed_in_team(team.size), **plan)
+    run: SimulatedRun = SimulatedRun(command=typed(), **plan)
     begun = clock.monotonic()
     with (
         joined(team, open_device(run.policy.device, team.place)),

