@@ -38,7 +38,8 @@ def search(
 
     Each trial trains on three quarters of the groups of `rows` and is judged by its lowest loss
     on the rest; one that is worse than the median of the others at its epoch is cut short. The
-    study stands in `attend.checkpoint` and goes on from there: trials that were done count.
+    study stands in `attend.checkpoint` and goes on from there: trials that were done count, and
+    it comes to the same settings as one that was never cut.
 
     Raises:
         InputError: Several processes train together, no folder is told, or a study of other
@@ -53,12 +54,14 @@ def search(
     if attend.checkpoint is None:
         raise InputError("search: no folder to keep its trials in; give --checkpoint DIR")
     fold = grouped_folds(data.targets().group[rows], _FOLDS, policy.seed)[0]
-    study = _open_study(attend.checkpoint, policy, _made_of(data, rows, policy))
+    study = _open_study(attend.checkpoint, _made_of(data, rows, policy))
     first = {name: getattr(policy, name) for name in _SPACE}
-    if not study.trials:
+    if not study.get_trials(deepcopy=False, states=(*_DONE, optuna.trial.TrialState.WAITING)):
         study.enqueue_trial(first)
     trial = _Trial(data, rows, fold, policy, attend)
-    for _ in range(trials - len(study.get_trials(deepcopy=False, states=_DONE))):
+    for number in range(len(study.get_trials(deepcopy=False, states=_DONE)), trials):
+        # drawn alike however often the search was cut
+        study.sampler = optuna.samplers.TPESampler(seed=policy.seed + number)
         study.optimize(trial, n_trials=1)
         last = study.trials[-1]
         value = "cut short" if last.value is None else f"{last.value:.4f}"
@@ -127,7 +130,7 @@ _SPACE: Mapping[str, tuple[float, float, bool]] = {
 """Setting -> lowest, highest, whether it is drawn by its logarithm."""
 
 
-def _open_study(folder: Path, policy: TrainingPolicy, made_of: str) -> optuna.Study:
+def _open_study(folder: Path, made_of: str) -> optuna.Study:
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / FILE}")
@@ -142,7 +145,6 @@ def _open_study(folder: Path, policy: TrainingPolicy, made_of: str) -> optuna.St
     study.set_user_attr("made_of", made_of)
     for one in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(one.number, state=optuna.trial.TrialState.FAIL)  # of a process that was killed
-    study.sampler = optuna.samplers.TPESampler(seed=policy.seed + len(study.trials))
     return study
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,8 @@ from mmindustry.training.search import FILE, search
 from mmindustry.training.soup import Ladle
 from tests.unit.training.test_loop import HELD, QUICK, ROWS, run, stop_after
 from tests.unit.training.tiny import tiny_spec
+
+DONE = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 
 
 def state(value: float) -> dict[str, Tensor]:
@@ -156,6 +159,28 @@ def test_a_search_goes_on_where_it_was_cut_and_begins_with_the_settings_it_has(
     together = Attend(checkpoint=tmp_path, team=Team(rank=0, size=2))
     with pytest.raises(InputError, match="without torchrun"):
         search(tiny, ROWS, policy, trials=3, attend=together)
+
+
+@pytest.mark.parametrize("steps", [2, 14])
+def test_a_search_that_was_cut_tries_the_same_settings_as_one_that_was_not(
+    tiny: DataSet, tmp_path: Path, steps: int
+) -> None:
+    policy = replace(QUICK, epochs=1)
+
+    cut = Attend(checkpoint=tmp_path / "cut", stop=stop_after(steps))
+    with pytest.raises(Interrupted):
+        search(tiny, ROWS, policy, trials=4, attend=cut)
+    again = search(tiny, ROWS, policy, trials=4, attend=Attend(checkpoint=tmp_path / "cut"))
+    whole = search(tiny, ROWS, policy, trials=4, attend=Attend(checkpoint=tmp_path / "whole"))
+
+    assert tried(tmp_path / "cut") == tried(tmp_path / "whole")
+    assert again == whole
+
+
+def tried(folder: Path) -> list[dict[str, float]]:
+    """Return the settings of the trials that were done, in order."""
+    study = optuna.load_study(study_name="train", storage=f"sqlite:///{folder / FILE}")
+    return [one.params for one in study.get_trials() if one.state in DONE]
 
 
 def test_event_files_are_written(tiny: DataSet, tmp_path: Path) -> None:
