@@ -14,9 +14,9 @@ def typed() -> str:
     """Return the command as it was typed, so that it can be typed again; under torchrun with what
     started its processes: the order of sums is another than in one process, and so are the weights.
     """
-    team = os.environ.get("WORLD_SIZE", "1")
-    started = [] if team == "1" else ["torchrun", "--nproc-per-node", team, "-m"]
-    return shlex.join([*started, "mmindustry", *sys.argv[1:]])
+    torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    team = ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1"), "-m"]
+    return shlex.join([*(team if torchrun else []), "mmindustry", *sys.argv[1:]])
 
 
 def refuse_no_folder(**given: Path | None) -> None:

@@ -213,7 +213,7 @@ def pit_notes(found: Mapping[str, Any]) -> Iterator[str]:
 
 def fleet_notes(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield what made it easier than a plant would, and how far it is from the goal."""
-    low = found["ways"]["all"]["event_recall_95"][0]
+    low = found["ways"]["all"].get("event_recall_95", (0.0,))[0]
     if low < FLEET_RECALL:
         yield (
             f"The interval of events found begins at {low:.3f}, below the goal of "
@@ -231,9 +231,10 @@ def fleet_notes(found: Mapping[str, Any]) -> Iterator[str]:
         if spent > FLEET_OVERSPENT * found["budget"]:
             yield f"Watched by {_WAYS[name]} the budget is not kept: {spent:.2f}."
         elif way.get("achieved_over_budget", 0.0) is None:
+            dealt = "" if name == "all" else ", and its part is dealt to the others"
             yield (
                 f"Watched by {_WAYS[name]} no budget can be kept from so few normal hours: "
-                "it is never armed, and its part is dealt to the others."
+                f"it is never armed{dealt}."
             )
     if "broken_moments" in found:
         taken = f"{found['broken_moments']} of {found['moments']} moments"

@@ -18,7 +18,7 @@ from mmindustry.errors import InputError
 from mmindustry.training.dataset import DataSet, Targets
 
 FILE = "run.safetensors"
-_FORMAT = "2"
+_FORMAT = "3"
 _ANEW = "delete it to begin anew"
 
 

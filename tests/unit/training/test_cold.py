@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+from mmindustry.alerting.watch import levels_of
 from mmindustry.cli.main import new_app
 from mmindustry.fusion.bank import Bank, novelty
 from mmindustry.fusion.novelty import p_values
@@ -118,6 +119,39 @@ def test_a_few_days_of_log_entries_promise_nothing_and_their_budget_goes_to_the_
     both = limits(audio=steady, text=weeks)
     assert both["cusum_text"] > 0
     assert both["cusum_audio"] > limits(audio=steady)["cusum_audio"]
+
+
+def test_what_only_the_whole_budget_affords_is_not_lost_to_who_can_not_keep_a_part() -> None:
+    def slow(seed: int) -> Told:
+        rng = np.random.default_rng(seed)
+        share, scores = 0.5 + 0.45 * rng.random(), np.zeros(400)
+        for at, new in enumerate(rng.normal(size=399)):
+            scores[at + 1] = share * scores[at] + new
+        return Told(scores=scores, seconds=clock(400) / 2, present=1.0, step_seconds=STEP / 2)
+
+    def level(told: Told, budget: float) -> float | None:
+        return cusum_limit(
+            told.scores, told.seconds, budget=budget, step_seconds=told.step_seconds
+        ).level
+
+    told = next(
+        one for one in map(slow, range(100)) if level(one, 0.7) and level(one, 0.35) is None
+    )
+    hours = np.arange(100, dtype=np.float64) * 3600.0
+    words = Told(
+        scores=np.random.default_rng(1).normal(size=100),
+        seconds=hours,
+        present=1.0,
+        step_seconds=3600.0,
+    )
+
+    def limits(**heard: Told) -> dict[str, float]:
+        return limits_of(heard, budget=0.7, step_seconds=STEP / 2, hours=100.0)
+
+    assert limits(audio=told)["cusum_audio"] == level(told, 0.7)
+    assert limits(audio=told, text=words) == limits(audio=told)
+    both = levels_of(limits(audio=told, image=told))  # of two alike, one gets it all
+    assert list(both.values()) == [level(told, 0.7)]
 
 
 def test_a_bank_sees_what_lies_off_the_subspace_of_normal_and_what_lies_far_within() -> None:

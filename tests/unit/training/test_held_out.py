@@ -9,8 +9,9 @@ from scipy.special import log_softmax
 from torch import Tensor, nn
 from typing_extensions import override
 
+from mmindustry.errors import InputError
 from mmindustry.fusion.network import Answer
-from mmindustry.training.batches import open_batches
+from mmindustry.training.batches import Rows, open_batches
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.device import Team
 from mmindustry.training.held_out import HeldOut
@@ -39,15 +40,13 @@ class Saying(nn.Module):
         return Answer(modal.sum(1), modal, none, none, none, none, none, none)
 
 
+def held_out(data: DataSet, policy: TrainingPolicy, rows: Rows, team: Team) -> HeldOut:
+    batches = open_batches(data, ROWS, policy, CPU)
+    return HeldOut(batches=batches, rows=rows, prior=PRIOR, team=team, precision=SINGLE)
+
+
 def held_loss(data: DataSet, policy: TrainingPolicy, modal: Tensor) -> float:
-    held = HeldOut(
-        batches=open_batches(data, ROWS, policy, CPU),
-        rows=HELD,
-        prior=PRIOR,
-        team=Team(),
-        precision=SINGLE,
-    )
-    return held.loss(Saying(modal))
+    return held_out(data, policy, HELD, Team()).loss(Saying(modal))
 
 
 def drawn(data: DataSet, *, right: float) -> Tensor:
@@ -114,3 +113,29 @@ def test_of_two_that_fuse_alike_the_one_whose_weak_modality_tells_more_is_kept(
     jointly = [held_loss(tiny, JOINTLY, modal) for modal in (early, late)]
     assert jointly[1] == pytest.approx(jointly[0], rel=1e-5)
     assert held_loss(tiny, OWN, late) < held_loss(tiny, OWN, early) - 0.05
+
+
+@pytest.mark.parametrize("policy", [OWN, JOINTLY])
+def test_a_process_without_a_window_of_its_own_adds_nothing_to_the_team(
+    tiny: DataSet, monkeypatch: pytest.MonkeyPatch, policy: TrainingPolicy
+) -> None:
+    one, modal = HELD[:1], drawn(tiny, right=1.0)
+    told: list[Tensor] = []
+
+    def total(_team: Team, numbers: Tensor) -> Tensor:
+        told.append(numbers)
+        return sum(told, torch.zeros_like(numbers))
+
+    monkeypatch.setattr(Team, "total", total)
+    first = held_out(tiny, policy, one, Team(rank=0, size=2)).loss(Saying(modal))
+    both = held_out(tiny, policy, one, Team(rank=1, size=2)).loss(Saying(modal))
+
+    assert both == first
+    assert not told[1].any()
+
+
+def test_windows_that_show_nothing_are_refused(tiny: DataSet) -> None:
+    blind = tiny.showing((False, False, False))
+
+    with pytest.raises(InputError, match="no window to judge by has a modality"):
+        held_loss(blind, OWN, drawn(tiny, right=1.0))
