@@ -49,7 +49,7 @@ def missing(
 
     Example: mmindustry evaluate missing --work missing --json missing.json
 
-    Example: mmindustry evaluate missing --set joint=true
+    Example: mmindustry evaluate missing --set joint=false
     """
     from mmindustry.cli.training import policy_of
 

@@ -44,10 +44,10 @@ class HeldOut:
         Raises:
             InputError: No window has a modality that the network reads.
         """
-        teach = self._fused if self.batches.policy.jointly else self._each
+        teach = self._fused if self.batches.policy.joint else self._each
         log_prior = torch.from_numpy(np.log(self.prior)).float().to(self.batches.device)
         modalities, columns = (
-            (1, 1) if self.batches.policy.jointly else (len(MODALITIES), len(TEMPERATURES))
+            (1, 1) if self.batches.policy.joint else (len(MODALITIES), len(TEMPERATURES))
         )
         total = torch.zeros(modalities, columns + 1, dtype=torch.float64)
         mine = self.rows[self.team.rank :: self.team.size]

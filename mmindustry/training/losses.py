@@ -74,9 +74,9 @@ class Lesson(nn.Module):
         super().__init__()
         self.network = network
         self._policy = policy
-        alone = policy.auxiliary * (1 if policy.jointly else len(network.spec.modalities))
+        alone = policy.auxiliary * (1 if policy.joint else len(network.spec.modalities))
         fixed = (
-            *(float(policy.jointly), alone, policy.aligning, policy.hazard),
+            *(float(policy.joint), alone, policy.aligning, policy.hazard),
             *(policy.product, policy.gauges, policy.speed),
         )
         home = network.get_buffer("log_prior").device

@@ -124,13 +124,13 @@ class TrainingPolicy:
     """`fixed` weights of the losses, or learned with the network by their `uncertainty`."""
     weighting_rate: float = 1e-2
     """Learning rate of the learned weights, above 0."""
-    joint: bool | None = None
-    """Whether the loss of the fused answer teaches the encoders; none = with every fusion but
-    `late`, the only one that allows false: each modality learns from its own fault loss then,
-    counted in full, and what a strong one already tells leaves a weak one no less to learn from."""
+    joint: bool = True
+    """Whether the loss of the fused answer teaches the encoders. Where not, which only `late`
+    allows, each modality learns from its own fault loss, counted in full: what a strong one
+    already tells leaves a weak one no less to learn from."""
     auxiliary: float = 1.0
-    """Weight of the single-modality fault losses, their mean where the fused answer teaches too,
-    else their sum; at least 0."""
+    """Weight of the single-modality fault losses, their mean where `joint`, else their sum; at
+    least 0."""
     hazard: float = 0.5
     """Weight of the survival loss, at least 0."""
     product: float = 0.7
@@ -183,13 +183,8 @@ class TrainingPolicy:
             )
         self._check_choices()
 
-    @property
-    def jointly(self) -> bool:
-        """Whether the loss of the fused answer teaches the encoders."""
-        return self.fusion != _ADDITIVE if self.joint is None else self.joint
-
     def _check_teaching(self) -> None:
-        if self.jointly:
+        if self.joint:
             return
         if self.fusion != _ADDITIVE:
             raise ValueError(
@@ -198,8 +193,8 @@ class TrainingPolicy:
             )
         if not self.auxiliary:
             raise ValueError(
-                "auxiliary is 0 and the fused answer teaches nothing: no loss would teach faults; "
-                "set joint=true, or auxiliary above 0"
+                "auxiliary is 0 and joint is false: no loss would teach faults; set joint=true, or "
+                "auxiliary above 0"
             )
 
     def _check_shares(self) -> None:

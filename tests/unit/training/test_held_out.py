@@ -20,7 +20,7 @@ from tests.unit.training.test_loop import CPU, HELD, ROWS, SINGLE
 from tests.unit.training.tiny import FAULTS
 
 PRIOR = np.array([0.5, 0.3, 0.2])
-OWN, JOINTLY = TrainingPolicy(joint=False), TrainingPolicy(joint=True)
+OWN, JOINTLY = TrainingPolicy(joint=False), TrainingPolicy()
 
 
 class Saying(nn.Module):

@@ -71,10 +71,10 @@ def test_the_command_trains_by_the_settings_it_is_given_and_refuses_what_no_run_
     monkeypatch.setattr(evaluate_missing, "_compare", noted)
     words = ["evaluate", "missing", "--work", str(tmp_path / "work"), "--seed", "5"]
 
-    CliRunner().invoke(new_app(), [*words, "--set", "joint=true", "--epochs", "3"])
+    CliRunner().invoke(new_app(), [*words, "--set", "joint=false", "--epochs", "3"])
     refused = CliRunner().invoke(new_app(), [*words, "--set", "joint=false", "--set", "fusion=gmu"])
 
-    assert asked == [TrainingPolicy(epochs=3, seed=5, joint=True)]
+    assert asked == [TrainingPolicy(epochs=3, seed=5, joint=False)]
     assert refused.exit_code == 2
     assert "joint is false" in refused.output
     assert not (tmp_path / "work").exists()
