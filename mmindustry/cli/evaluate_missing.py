@@ -1,5 +1,6 @@
 """`mmindustry evaluate missing`."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -13,10 +14,17 @@ import typer
 
 from mmindustry.cli.outcome import keep
 from mmindustry.errors import InputError, MissingExtra
-from mmindustry.training.policy import TrainingPolicy, epochs_for
+from mmindustry.training.policy import (
+    PLANT_MACHINES,
+    PLANT_WINDOWS,
+    TRAINED_SHARE,
+    TrainingPolicy,
+    epochs_for,
+)
+from mmindustry.training.repeatable import pin_kernels
 
-_QUICK = {"windows": 600, "machines": 15, "train": 200}
-_FULL = {"windows": 12_000, "machines": 240, "train": 1_000}
+_QUICK = {"windows": 600, "machines": 15}
+_FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES}
 _QUICK_EPOCHS = 4
 _LEAST_TRAIN = 32
 
@@ -25,7 +33,7 @@ def missing(
     windows: Annotated[int | None, typer.Option(help="Labelled windows in all.")] = None,
     machines: Annotated[int | None, typer.Option(help="Machines they come from.")] = None,
     train_windows: Annotated[
-        int | None, typer.Option(help="Windows each of the eight networks learns from.")
+        int | None, typer.Option(help="Windows each network learns from. Default: all there are.")
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over them; as `train` takes for so many.")
@@ -45,33 +53,32 @@ def missing(
         Path | None, typer.Option("--json", help="Write the figures here, as JSON.")
     ] = None,
 ) -> None:
-    """Compare one network for all presence patterns with a specialist for each.
+    """Compare one network for all presence patterns, made as `train --simulated` makes the built-in
+    bundle, with a specialist for each.
+
+    Eight trainings, an hour or two; --work keeps each and goes on from what stands.
 
     Example: mmindustry evaluate missing --work missing --json missing.json
 
+    Example: mmindustry evaluate missing --train-windows 1000
+
     Example: mmindustry evaluate missing --set joint=false
     """
+    pin_kernels(os.environ)  # before torch computes anything
     from mmindustry.cli.training import policy_of
 
     if find_spec("torch") is None:
         raise MissingExtra("evaluate missing: needs torch; install mmindustry with extra 'torch'")
     sizes = _QUICK if quick else _FULL
-    learned = train_windows or sizes["train"]
-    if learned < _LEAST_TRAIN:
-        raise InputError(f"--train-windows is {learned}; nothing is learned from less than 32")
-    usual = _QUICK_EPOCHS if quick else epochs_for(learned)
+    amount = windows or sizes["windows"]
+    usual = _passes(train_windows or round(TRAINED_SHARE * amount), quick=quick)
     policy = policy_of(settings or [], {"epochs": epochs or usual, "seed": seed})
     kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-missing-"))
     began = perf_counter()
-    plan = {
-        "windows": windows or sizes["windows"],
-        "machines": machines or sizes["machines"],
-        "seed": seed,
-        "workers": workers,
-        "work": kept,
-    }
+    count = machines or sizes["machines"]
+    plan = {"windows": amount, "machines": count, "seed": seed, "workers": workers, "work": kept}
     try:
-        found = _compare(plan, learned, policy)
+        found = _compare(plan, train_windows, policy)
     finally:
         if work is None:
             shutil.rmtree(kept, ignore_errors=True)
@@ -79,7 +86,18 @@ def missing(
     keep("missing", found, json_out, seconds=perf_counter() - began)
 
 
-def _compare(plan: dict[str, Any], learned: int, policy: TrainingPolicy) -> dict[str, Any]:
+def _passes(learned: int, *, quick: bool) -> int:
+    """Return the usual epochs over so many windows.
+
+    Raises:
+        InputError: They are too few.
+    """
+    if learned < _LEAST_TRAIN:
+        raise InputError(f"--train-windows is {learned}; nothing is learned from less than 32")
+    return _QUICK_EPOCHS if quick else epochs_for(learned)
+
+
+def _compare(plan: dict[str, Any], learned: int | None, policy: TrainingPolicy) -> dict[str, Any]:
     from mmindustry.training.report.missing import MissingRun, compare
     from mmindustry.training.simulated import SimulatedRun, simulated_data, simulated_spec
 

@@ -15,7 +15,12 @@ from mmindustry.cli.options import AsJson
 from mmindustry.cli.outcome import refuse_no_folder, typed
 from mmindustry.clock import SystemClock
 from mmindustry.errors import InputError, Interrupted, MissingExtra
-from mmindustry.training.policy import PLANT_MACHINES, PLANT_SEED, PLANT_WINDOWS
+from mmindustry.training.policy import (
+    PLANT_MACHINES,
+    PLANT_SEED,
+    PLANT_WINDOWS,
+    TRAINED_SHARE,
+)
 from mmindustry.training.repeatable import pin_kernels
 
 if TYPE_CHECKING:
@@ -25,7 +30,6 @@ _QUICK = {"windows": 480, "machines": 12}
 _FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES}
 _QUICK_EPOCHS = 4
 _AS_THEY_ARE = 17
-_TRAINED_SHARE = 0.68
 _LARGEST_SEED = 2**32 - 1
 
 _Simulated = Annotated[
@@ -186,7 +190,7 @@ def _passes(epochs: int | None, amount: Mapping[str, int], *, quick: bool) -> in
 
     if epochs is not None:
         return epochs
-    return _QUICK_EPOCHS if quick else epochs_for(round(_TRAINED_SHARE * amount["windows"]))
+    return _QUICK_EPOCHS if quick else epochs_for(round(TRAINED_SHARE * amount["windows"]))
 
 
 def _need(*, simulated: bool, optuna: bool) -> None:

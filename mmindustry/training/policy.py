@@ -21,6 +21,8 @@ PLANT_WINDOWS = 8_000
 """Labelled windows of the simulated plant that a bundle is made from, unless told otherwise."""
 PLANT_MACHINES = 160
 """Machines they come from."""
+TRAINED_SHARE = 0.68
+"""Of the windows, what machines that are neither judged nor calibrated by leave to learn from."""
 PLANT_SEED = 7
 """Of machines, windows, split and training."""
 

@@ -37,7 +37,7 @@ from mmindustry.training.heatmap_lane import LaneRun, evaluate_lane
 from mmindustry.training.loop import Attend, fit
 from mmindustry.training.policy import PLANT_MACHINES, PLANT_SEED, PLANT_WINDOWS, TrainingPolicy
 from mmindustry.training.serving import Measured, Serving, measure
-from mmindustry.training.split import Split, split_by_group
+from mmindustry.training.split import Split, plant_split
 
 Tell = Callable[[str], None]
 _CONTROL_WINDOWS = 500
@@ -129,7 +129,7 @@ def train_simulated(run: SimulatedRun, tell: Tell, attend: Attend | None = None)
         simulated_data(run, spec, tell, vocabulary=pieces)
     attend.team.wait()
     data = simulated_data(run, spec, _silent, vocabulary=pieces)
-    split = split_by_group(data.targets().group, validate=0.12, test=0.2, seed=run.seed)
+    split = plant_split(data.targets().group, run.seed)
     run = replace(run, policy=replace(run.policy, seed=run.seed))
     run, chosen = _trained(run, data, split, attend)
     if attend.team.rank > 0:

@@ -43,6 +43,12 @@ def split_by_group(groups: NDArray[np.str_], *, validate: float, test: float, se
     return Split(*(np.flatnonzero(np.isin(groups, side)) for side in sides))
 
 
+def plant_split(groups: NDArray[np.str_], seed: int) -> Split:
+    """Return the split of windows of the simulated plant, the same for all that is made of them: a
+    fifth of the machines gives the figures, an eighth stops and calibrates."""
+    return split_by_group(groups, validate=0.12, test=0.2, seed=seed)
+
+
 def in_parts(rows: Rows, size: int) -> list[Rows]:
     """Return the rows in parts of at most `size`, in order.
 

@@ -26,7 +26,7 @@ from mmindustry.training.dataset import DataSet
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.serving import Measured, Serving, measure
-from mmindustry.training.split import Rows, Split, in_parts, split_by_group
+from mmindustry.training.split import Rows, Split, in_parts, plant_split
 
 Tell = Callable[[str], None]
 
@@ -112,7 +112,7 @@ def compress(order: Order, data: DataSet, tell: Tell) -> dict[str, Any]:
     `passed` False: none did, and nothing was written.
     """
     torch.set_num_threads(1)
-    split = split_by_group(data.targets().group, validate=0.12, test=0.2, seed=order.seed)
+    split = plant_split(data.targets().group, order.seed)
     prior = training_prior(order.bundle)
     manifest = order.bundle.manifest
     serving = np.array([manifest.prior[fault] for fault in manifest.spec.faults])

@@ -33,7 +33,7 @@ from mmindustry.training.report.intervals import episodes_of, interval, pivotal_
 from mmindustry.training.report.metrics import calibration_error_floor, debiased_calibration_error
 from mmindustry.training.results import result, write_result
 from mmindustry.training.scores import macro_f1
-from mmindustry.training.split import Rows, Split, in_parts, split_by_group
+from mmindustry.training.split import Rows, Split, in_parts, plant_split
 
 Tell = Callable[[str], None]
 Array = NDArray[np.float64]
@@ -46,9 +46,6 @@ MOST_ERROR = 0.05
 WHOLE = "all"
 """Name of the network that serves every pattern."""
 
-_VALIDATE, _TEST = 0.15, 0.45
-"""Shares of the machines. Little is learned from, so most may measure: windows of one episode show
-the same log entries, and a calibration error over few episodes is mostly their luck."""
 _BATCH = 64
 _COMMAND = "mmindustry evaluate missing"
 
@@ -57,8 +54,9 @@ _COMMAND = "mmindustry evaluate missing"
 class MissingRun:
     """How many windows to train on, by which recipe, and where to keep what is done."""
 
-    train_windows: int
-    """Windows to learn from, at most; drawn from all machines of the training side."""
+    train_windows: int | None = None
+    """Windows to learn from, drawn from all machines of the training side; none = all of them, as
+    the built-in bundle does."""
     policy: TrainingPolicy
     """The recipe of all eight trainings."""
     cells: Path
@@ -76,11 +74,11 @@ class Cell:
 def compare(data: DataSet, run: MissingRun, tell: Tell) -> dict[str, Any]:
     """Return the figures of all seven patterns; eight trainings, each kept once it is done."""
     torch.set_num_threads(1)
-    split = split_by_group(
-        data.targets().group, validate=_VALIDATE, test=_TEST, seed=run.policy.seed
-    )
-    drawn = np.random.default_rng(run.policy.seed).permutation(split.train)[: run.train_windows]
-    split = Split(np.sort(drawn), split.validate, split.test)
+    split = plant_split(data.targets().group, run.policy.seed)
+    if run.train_windows is not None:
+        drawn = np.random.default_rng(run.policy.seed).permutation(split.train)
+        drawn = np.sort(drawn[: run.train_windows])
+        split = Split(drawn, split.validate, split.test)
     trials = _Trials(data, split, run, tell)
     whole = trials.cell(WHOLE)
     truth = data.targets().take(split.test)
@@ -98,7 +96,11 @@ def compare(data: DataSet, run: MissingRun, tell: Tell) -> dict[str, Any]:
         "largest_ece": max(row["ece"] for row in rows.values()),
         "passed": all(row["passed"] for row in rows.values()),
         "limits": {"loss": MOST_LOST, "ece": MOST_ERROR},
-        "windows": {"train": len(drawn), "validate": len(split.validate), "test": len(split.test)},
+        "windows": {
+            "train": len(split.train),
+            "validate": len(split.validate),
+            "test": len(split.test),
+        },
         "training": asdict(run.policy),
         "made_of": trials.made_of(),
     }
@@ -184,9 +186,10 @@ class _Trials:
 
     def _trained(self, shown: tuple[bool, ...] | None, patterns: Patterns) -> Cell:
         data, policy = self._data, self._run.policy
+        learnable, held = self._split.train, self._split.validate
         if shown is not None:
             data, policy = _alone(data, shown), replace(policy, modality_dropout=0.0)
-        learnable, held = (_with_any(data, r) for r in (self._split.train, self._split.validate))
+            learnable, held = _with_any(data, learnable), _with_any(data, held)
         trained = train(data, rows=learnable, validate=held, policy=policy, tell=self._tell)
         temperatures = self._temperatures(trained, patterns)
         said = _said(self._data, self._split.test, trained, patterns)
