@@ -1,6 +1,5 @@
 """`mmindustry evaluate missing`."""
 
-import os
 import shutil
 import sys
 import tempfile
@@ -21,7 +20,6 @@ from mmindustry.training.policy import (
     TrainingPolicy,
     epochs_for,
 )
-from mmindustry.training.repeatable import pin_kernels
 
 _QUICK = {"windows": 600, "machines": 15}
 _FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES}
@@ -64,7 +62,6 @@ def missing(
 
     Example: mmindustry evaluate missing --set joint=false
     """
-    pin_kernels(os.environ)  # before torch computes anything
     from mmindustry.cli.training import policy_of
 
     if find_spec("torch") is None:
