@@ -1,5 +1,6 @@
 """`mmindustry compress`."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import keep, said, typed
 from mmindustry.errors import MissingExtra
 from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS
+from mmindustry.training.repeatable import pin_matrices
 
 if TYPE_CHECKING:
     from mmindustry.fusion.bundle import Bundle
@@ -66,6 +68,7 @@ def compress(
 
     Example: mmindustry compress builtin --to int8 --out builtin-int8
     """
+    pin_matrices(os.environ)
     from mmindustry.fusion.bundle import bundle_folder, read_bundle
 
     if find_spec("torch") is None or find_spec("onnx") is None:
@@ -100,7 +103,7 @@ def compress(
 
 
 def _data(loaded: "Bundle", folder: Path | None, plan: dict[str, Any]) -> "DataSet":
-    from mmindustry.training.compress.run import refuse_other_windows
+    from mmindustry.training.learned_from import refuse_other_windows
     from mmindustry.training.report.found import find_data
     from mmindustry.training.simulated import SimulatedRun, simulated_data
 

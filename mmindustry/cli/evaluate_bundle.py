@@ -1,6 +1,7 @@
 """`mmindustry evaluate bundle`."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import typer
 
 from mmindustry.cli.outcome import refuse_no_folder, said, typed
 from mmindustry.errors import InputError
+from mmindustry.training.repeatable import pin_matrices
 
 if TYPE_CHECKING:
     from mmindustry.fusion.bundle import Bundle
@@ -47,6 +49,7 @@ def bundle(
 
     Example: mmindustry evaluate bundle builtin --simulated --out report
     """
+    pin_matrices(os.environ)
     from mmindustry.fusion.bundle import bundle_folder, read_bundle
     from mmindustry.training.report.measure import Told, report
     from mmindustry.training.results import result

@@ -1,5 +1,6 @@
 """`mmindustry evaluate missing`."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from mmindustry.training.policy import (
     TrainingPolicy,
     epochs_for,
 )
+from mmindustry.training.repeatable import pin_matrices
 
 _QUICK = {"windows": 600, "machines": 15}
 _FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES}
@@ -37,6 +39,10 @@ def missing(
         int | None, typer.Option(help="Passes over them; as `train` takes for so many.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of machines, windows, split and weights.")] = 7,
+    bundle: Annotated[
+        str,
+        typer.Option(help="Folder of a bundle (or builtin) to be judged, not a new network."),
+    ] = "",
     work: Annotated[
         Path | None,
         typer.Option(help="Keep data set and trained cells here, and go on from what stands."),
@@ -52,16 +58,17 @@ def missing(
     ] = None,
 ) -> None:
     """Compare one network for all presence patterns, made as `train --simulated` makes the built-in
-    bundle, with a specialist for each.
+    bundle, or that bundle itself, with a specialist for each.
 
-    Eight trainings, an hour or two; --work keeps each and goes on from what stands.
+    Trainings of an hour or two; --work keeps each and goes on from what stands.
 
-    Example: mmindustry evaluate missing --work missing --json missing.json
+    Example: mmindustry evaluate missing --bundle builtin --work missing --json missing.json
 
     Example: mmindustry evaluate missing --train-windows 1000
 
     Example: mmindustry evaluate missing --set joint=false
     """
+    pin_matrices(os.environ)
     from mmindustry.cli.training import policy_of
 
     if find_spec("torch") is None:
@@ -75,7 +82,7 @@ def missing(
     count = machines or sizes["machines"]
     plan = {"windows": amount, "machines": count, "seed": seed, "workers": workers, "work": kept}
     try:
-        found = _compare(plan, train_windows, policy)
+        found = _compare(plan, train_windows, policy, bundle)
     finally:
         if work is None:
             shutil.rmtree(kept, ignore_errors=True)
@@ -94,7 +101,10 @@ def _passes(learned: int, *, quick: bool) -> int:
     return _QUICK_EPOCHS if quick else epochs_for(learned)
 
 
-def _compare(plan: dict[str, Any], learned: int | None, policy: TrainingPolicy) -> dict[str, Any]:
+def _compare(
+    plan: dict[str, Any], learned: int | None, policy: TrainingPolicy, bundle: str
+) -> dict[str, Any]:
+    from mmindustry.fusion.bundle import bundle_folder, read_bundle
     from mmindustry.training.report.missing import MissingRun, compare
     from mmindustry.training.simulated import SimulatedRun, simulated_data, simulated_spec
 
@@ -102,8 +112,13 @@ def _compare(plan: dict[str, Any], learned: int | None, policy: TrainingPolicy) 
         print(message, file=sys.stderr, flush=True)
 
     data = simulated_data(SimulatedRun(**plan), simulated_spec(policy), tell)
-    cells = plan["work"] / "missing"
-    return compare(data, MissingRun(train_windows=learned, policy=policy, cells=cells), tell)
+    run = MissingRun(
+        train_windows=learned,
+        policy=policy,
+        cells=plan["work"] / "missing",
+        bundle=read_bundle(bundle_folder(bundle)) if bundle else None,
+    )
+    return compare(data, run, tell)
 
 
 def _show(found: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """`mmindustry evaluate retrieval`."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmindustry.cli.outcome import said, typed
+from mmindustry.training.repeatable import pin_matrices
 
 if TYPE_CHECKING:
     from mmindustry.fusion.bundle import Bundle
@@ -40,6 +42,7 @@ def retrieval(
 
     Example: mmindustry evaluate retrieval my-bundle --windows 800
     """
+    pin_matrices(os.environ)
     from mmindustry.fusion.bundle import bundle_folder, read_bundle
     from mmindustry.training.results import result, write_result
 

@@ -21,7 +21,7 @@ from mmindustry.training.policy import (
     PLANT_WINDOWS,
     TRAINED_SHARE,
 )
-from mmindustry.training.repeatable import pin_kernels
+from mmindustry.training.repeatable import pin_kernels, pin_matrices
 
 if TYPE_CHECKING:
     from mmindustry.training.simulated import Report
@@ -227,6 +227,7 @@ def _run(
     from mmindustry.training.device import joined, open_device, team_of
     from mmindustry.training.simulated import SimulatedRun, train_simulated
 
+    pin_matrices(os.environ)
     folders = {"out": plan["out"], "work": plan["work"], "checkpoint": kept}
     refuse_no_folder(**folders, tensorboard=tensorboard)
     stop, team, clock = Stop(), team_of(os.environ), SystemClock()

@@ -64,6 +64,9 @@ def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and to
 ) -> DataSet:
     """Return the data set of all orders; a machine that stands in the folder already is kept.
 
+    The same orders give the same windows to the bit on x86-64 processors with AVX2, where the
+    processes that make them are told to use it (`repeatable.pin_matrices`).
+
     `vocabulary`: word pieces, where the recipe asks for them; None = those of the spec's weights.
     """
     pieces = vocabulary_of(spec) if vocabulary is None else tuple(vocabulary)

@@ -3,16 +3,24 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from mmindustry.cli import evaluate_missing
 from mmindustry.cli.train import train
-from mmindustry.training.repeatable import KERNELS, pin_kernels
+from mmindustry.training.dataset import DataSet
+from mmindustry.training.examples import Order, make_data
+from mmindustry.training.repeatable import KERNELS, pin_kernels, pin_matrices
+from tests.noise import noise_spec
 
 _SAY = (
     "import os; from mmindustry.training.repeatable import pin_kernels; pin_kernels(os.environ); "
     "import torch; print(torch.backends.cpu.get_cpu_capability())"
 )
+
+
+AVX2 = " avx2 " in Path("/proc/cpuinfo").read_text()
 
 
 def capability(**environment: str) -> str:
@@ -50,3 +58,50 @@ def test_train_pins_before_it_does_anything(
 
     assert "learning_rate" in capsys.readouterr().out
     assert environment.items() >= KERNELS.items()
+
+
+def test_matrices_are_plain_unless_told_otherwise() -> None:
+    bare, asked = {"PATH": "/bin"}, {"OPENBLAS_CORETYPE": "Zen"}
+
+    pin_matrices(bare)
+    pin_matrices(asked)
+
+    plain = {"OPENBLAS_CORETYPE": "Haswell"} if AVX2 else {}
+    assert bare == {"PATH": "/bin", **plain}
+    assert asked == {"OPENBLAS_CORETYPE": "Zen"}
+
+
+_MAKE = """
+import sys
+from pathlib import Path
+from mmindustry.training.examples import Order, make_shard
+from tests.noise import noise_spec
+make_shard(Path(sys.argv[1]), noise_spec(), Order(seed=5, visits=3, length_seconds=4.0))
+"""
+
+
+def test_windows_are_the_same_to_the_bit_as_by_the_kernels_of_another_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = Order(seed=5, visits=3, length_seconds=4.0)
+    elsewhere = {**os.environ, "OPENBLAS_CORETYPE": "Haswell", "PYTHONPATH": str(Path.cwd())}
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # what is pinned goes with this test
+
+    pin_matrices(os.environ)
+    made = make_data(tmp_path, noise_spec(), [order], workers=1, tell=lambda _: None)
+    command = [sys.executable, "-c", _MAKE, str(tmp_path / "elsewhere")]
+    subprocess.run(command, check=True, env=elsewhere)
+
+    there = DataSet(noise_spec(), [tmp_path / "elsewhere"])
+    assert made.data_hash() == there.data_hash()
+
+
+def test_every_command_that_makes_windows_to_be_made_again_pins_before() -> None:
+    commands = Path(evaluate_missing.__file__).parent
+    makers = ("simulated_data(", "make_unmet(", "train_simulated(")
+    making = [f for f in sorted(commands.glob("*.py")) if any(m in f.read_text() for m in makers)]
+
+    assert len(making) >= 5
+    for file in making:
+        assert "pin_matrices(os.environ)" in file.read_text(), file.name

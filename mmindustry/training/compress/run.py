@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmindustry.errors import BundleError, InputError
+from mmindustry.errors import InputError
 from mmindustry.fusion.bundle import ARRAYS, CARD, HEATMAP, MODEL, WEIGHTS, Bundle, write_bundle
 from mmindustry.fusion.ensemble import Ensemble, make_network
 from mmindustry.fusion.export import export_onnx
@@ -23,6 +23,7 @@ from mmindustry.training.compress.int8 import SCOPES, quantised
 from mmindustry.training.compress.prune import pruned
 from mmindustry.training.compress.tune import TaughtLesson, tuned
 from mmindustry.training.dataset import DataSet
+from mmindustry.training.learned_from import training_prior
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.serving import Measured, Serving, measure
@@ -37,7 +38,6 @@ _GOOD_SHARE = 0.9
 _LEAST_TRAIN = 32
 _TUNING_RATE = 1e-3  # a third of the peak of training from nothing: what is known shall stay
 _CALIBRATION_BATCH = 20
-_LOG_PRIOR = "log_prior"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,24 +88,6 @@ class Candidate:
 Maker = Callable[[Order, DataSet, Split, Tell], Iterator[Candidate]]
 
 
-def refuse_other_windows(bundle: Bundle, data: DataSet) -> None:
-    """Refuse windows that are not those the bundle was trained on.
-
-    Split anew, others would hold out machines it has learned from, and the gate would pass what
-    it knows by heart.
-
-    Raises:
-        InputError: They are others.
-    """
-    wanted, found = bundle.manifest.data_hash, data.data_hash()
-    if wanted != found:
-        raise InputError(
-            f"{bundle.folder}: trained on other windows (sha256 {wanted[:12] or 'not recorded'}, "
-            f"here {found[:12]}), so its held-out machines can't be told; give --windows, "
-            f"--machines and --seed as it was made: {bundle.manifest.command or 'not recorded'}"
-        )
-
-
 def compress(order: Order, data: DataSet, tell: Tell) -> dict[str, Any]:
     """Write the first candidate that passes the gate, and return the figures of all tried.
 
@@ -132,21 +114,6 @@ def compress(order: Order, data: DataSet, tell: Tell) -> dict[str, Any]:
             return {**_about(order), "bundle": written, "passed": True, "tried": tried}
         tell(f"{candidate.how}: refused: {'; '.join(found['reasons'])}")
     return {**_about(order), "bundle": None, "passed": False, "tried": tried}
-
-
-def training_prior(bundle: Bundle) -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """Return the share of each class the bundle was trained on, as its weights keep it.
-
-    Raises:
-        BundleError: They don't.
-    """
-    weights = unpack(bundle.weights, str(bundle.folder / WEIGHTS))
-    held = next((name for name in weights if name.rpartition(".")[2] == _LOG_PRIOR), None)
-    if held is None:
-        raise BundleError(f"{bundle.folder}: its weights name no {_LOG_PRIOR}; train it anew")
-    prior = np.exp(weights[held].astype(np.float64))  # of several as one: all have the same
-    shares: np.ndarray[Any, np.dtype[np.float64]] = prior / prior.sum()
-    return shares
 
 
 def _about(order: Order) -> dict[str, Any]:
@@ -212,7 +179,7 @@ def _pruned(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[C
     for share in PRUNED_SHARES:
         tell(f"pruned: {share:.0%} of the channels go, then {len(rows)} windows to recover")
         spec, left = pruned(manifest.spec, weights, share)
-        network = Network(spec, np.exp(weights[_LOG_PRIOR]))
+        network = Network(spec, training_prior(order.bundle))
         fill(network, left)
         tuned(Lesson(network, policy, None), data, rows, policy=policy, tell=tell)
         yield _candidate(f"{share:.0%} of the channels", network)

@@ -1,6 +1,7 @@
 """What is lost by serving seven presence patterns with one network, and whether it stays honest.
 
-For each pattern: the network trained with modalities dropped, shown that pattern only, against a
+For each pattern: the network trained with modalities dropped, or a bundle that was, shown that
+pattern only, against a
 specialist trained on nothing else, by the same recipe and from the same windows. The specialist
 drops nothing in training, since it will miss nothing: it is as good as that pattern gets.
 """
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmindustry.fusion.bundle import Bundle
 from mmindustry.fusion.calibration import (
     PATTERNS,
     calibration_error,
@@ -24,8 +26,11 @@ from mmindustry.fusion.calibration import (
     posterior,
 )
 from mmindustry.fusion.catalogue import NONE
+from mmindustry.fusion.onnx_runtime import OnnxRuntime
+from mmindustry.fusion.runtime import Runtime
 from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.training.dataset import DataSet
+from mmindustry.training.learned_from import refuse_other_windows, training_prior
 from mmindustry.training.loop import Trained, train
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.provenance import made_of
@@ -61,6 +66,8 @@ class MissingRun:
     """The recipe of all eight trainings."""
     cells: Path
     """Folder of what is done; a cell that stands there is not made again."""
+    bundle: Bundle | None = None
+    """A bundle trained on these windows, judged in place of a network that is trained here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def compare(data: DataSet, run: MissingRun, tell: Tell) -> dict[str, Any]:
         drawn = np.sort(drawn[: run.train_windows])
         split = Split(drawn, split.validate, split.test)
     trials = _Trials(data, split, run, tell)
-    whole = trials.cell(WHOLE)
+    whole = trials.cell(WHOLE) if run.bundle is None else served(run.bundle, data, split.test)
     truth = data.targets().take(split.test)
     seen = _present(data, split.test)
     rows = {}
@@ -102,6 +109,7 @@ def compare(data: DataSet, run: MissingRun, tell: Tell) -> dict[str, Any]:
             "test": len(split.test),
         },
         "training": asdict(run.policy),
+        "bundle": None if run.bundle is None else run.bundle.id,
         "made_of": trials.made_of(),
     }
 
@@ -171,7 +179,8 @@ class _Trials:
 
     def made_of(self) -> dict[str, Any]:
         """Return at which commits the networks were trained, and what that cost."""
-        return made_of(self._told(name) for name in (WHOLE, *PATTERNS))
+        own = [WHOLE] if self._run.bundle is None else []
+        return made_of(self._told(name) for name in (*own, *PATTERNS))
 
     def _told(self, name: str) -> Path:
         return self._run.cells / f"{name}-{self._key()}.json"
@@ -192,7 +201,7 @@ class _Trials:
             learnable, held = _with_any(data, learnable), _with_any(data, held)
         trained = train(data, rows=learnable, validate=held, policy=policy, tell=self._tell)
         temperatures = self._temperatures(trained, patterns)
-        said = _said(self._data, self._split.test, trained, patterns)
+        said = _said(self._data, self._split.test, TorchRuntime(trained.network), patterns)
         likely = {n: posterior(e, trained.prior, temperatures[n]) for n, e in said.items()}
         return Cell(likely, temperatures)
 
@@ -200,7 +209,7 @@ class _Trials:
         """Return temperatures as serving has them: fitted where all of a pattern is there."""
         rows = self._split.validate
         seen, fault = _present(self._data, rows), self._data.targets().fault[rows]
-        said = _said(self._data, rows, trained, patterns)
+        said = _said(self._data, rows, TorchRuntime(trained.network), patterns)
         blank = np.zeros((0, len(trained.prior)))
         there = {
             name: seen[:, np.array(shown)].all(axis=1) & (name in said)
@@ -241,9 +250,24 @@ def _with_any(data: DataSet, rows: Rows) -> Rows:
     return rows[_present(data, rows).any(axis=1)]
 
 
-def _said(data: DataSet, rows: Rows, trained: Trained, patterns: Patterns) -> dict[str, Array]:
+def served(bundle: Bundle, data: DataSet, rows: Rows) -> Cell:
+    """Return what a bundle says of windows in each pattern, calibrated as it serves.
+
+    Raises:
+        InputError: It was trained on others, so that it may know these by heart.
+    """
+    refuse_other_windows(bundle, data)
+    temperatures = {name: bundle.manifest.calibration.temperatures[name] for name in PATTERNS}
+    prior = training_prior(bundle)
+    said = _said(data, rows, OnnxRuntime(bundle.model), PATTERNS)
+    return Cell(
+        {name: posterior(evidence, prior, temperatures[name]) for name, evidence in said.items()},
+        temperatures,
+    )
+
+
+def _said(data: DataSet, rows: Rows, runtime: Runtime, patterns: Patterns) -> dict[str, Array]:
     """Return the evidence (windows, faults) for each pattern with all else hidden."""
-    runtime = TorchRuntime(trained.network)
     found: dict[str, Array] = {}
     for name, shown in patterns.items():
         view = data.showing(shown)

@@ -21,9 +21,10 @@ from mmindustry.training.batches import open_batches
 from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
 from mmindustry.training.compress.prune import LAYERS, channels_left, pruned
-from mmindustry.training.compress.run import Order, compress, refuse_other_windows, training_prior
+from mmindustry.training.compress.run import Order, compress
 from mmindustry.training.compress.tune import TAUGHT_SHARE, TEMPERATURE, TaughtLesson, tuned
 from mmindustry.training.dataset import DataSet, write_shard
+from mmindustry.training.learned_from import refuse_other_windows, training_prior
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.split import Split

@@ -1,6 +1,8 @@
 """One network for all patterns beside a specialist for each, cell by cell."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +11,16 @@ from typer.testing import CliRunner
 from mmindustry.cli import evaluate_missing
 from mmindustry.cli.main import new_app
 from mmindustry.errors import InputError
+from mmindustry.fusion.bundle import Bundle, read_bundle
 from mmindustry.fusion.calibration import PATTERNS
+from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.training.dataset import DataSet, write_shard
+from mmindustry.training.learned_from import training_prior
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.report.missing import MissingRun, Pair, compare
-from tests.noise import noise_spec
+from mmindustry.training.scores import macro_f1
+from mmindustry.training.split import Rows, plant_split
+from tests.noise import FAULTS, noise_bundle, noise_spec
 from tests.unit.test_training import labelled
 
 
@@ -59,12 +66,46 @@ def test_cells_that_stand_are_not_made_again(tmp_path: Path) -> None:
     assert first["windows"]["train"] == 16
 
 
+def test_a_bundle_is_judged_by_what_it_serves_in_place_of_a_network_trained_for_it(
+    tmp_path: Path,
+) -> None:
+    examples = sorted(labelled(60), key=lambda one: one[1].group)
+    data = DataSet(noise_spec(), [write_shard(tmp_path / "a", noise_spec(), examples, limit=60)])
+    stranger = read_bundle(noise_bundle())
+    own = replace(stranger, manifest=replace(stranger.manifest, data_hash=data.data_hash()))
+    policy = TrainingPolicy(epochs=1, seed=3)
+
+    def judged(bundle: Bundle) -> dict[str, Any]:
+        run = MissingRun(train_windows=16, policy=policy, cells=tmp_path / "c", bundle=bundle)
+        return compare(data, run, lambda _: None)
+
+    found = judged(own)
+    rows = plan_rows(data)
+    prior = training_prior(own)
+    for pattern, shown in PATTERNS.items():
+        said = OnnxRuntime(own.model).run(data.showing(shown).batch(rows)).evidence
+        there = (data.batch(rows)["present"] > 0)[:, np.array(shown)].all(axis=1)
+        told = (np.log(prior) + said / own.manifest.calibration.temperatures[pattern]).argmax(1)
+        expected = macro_f1(told[there], data.targets().fault[rows][there], len(FAULTS))
+        assert found["patterns"][pattern]["whole"] == pytest.approx(expected)
+
+    assert found["bundle"] == own.id
+    assert found["made_of"]["cells"] == len(PATTERNS)
+    assert not list((tmp_path / "c").glob("all-*"))
+    with pytest.raises(InputError, match="trained on other windows"):
+        judged(stranger)
+
+
+def plan_rows(data: DataSet) -> Rows:
+    return plant_split(data.targets().group, 3).test
+
+
 def test_the_command_trains_by_the_settings_it_is_given_and_refuses_what_no_run_can_follow(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked: list[TrainingPolicy] = []
 
-    def noted(_plan: object, _learned: int, policy: TrainingPolicy) -> None:
+    def noted(_plan: object, _learned: int, policy: TrainingPolicy, _bundle: str) -> None:
         asked.append(policy)
         raise InputError("noted")
 
