@@ -282,6 +282,8 @@ def missing_notes(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield what the one network may lose, and in how many patterns it keeps to that."""
     limits, patterns = found["limits"], found["patterns"]
     held = sum(1 for row in patterns.values() if row["passed"])
+    if found.get("bundle"):
+        yield f"The one network is that of the bundle `{found['bundle']}`."
     yield (
         f"Learned from {found['windows']['train']:,} windows. At most {limits['loss']:g} may be "
         f"lost to the specialist and {limits['ece']:g} of calibration error is allowed: the one "
