@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from mmindustry.cli.result_rows import fleet, fleet_notes, fusions, gate_notes, made_of, pit_notes
+from mmindustry.cli.result_rows import (
+    fleet,
+    fleet_notes,
+    fusions,
+    gate_notes,
+    made_of,
+    missing_notes,
+    pit_notes,
+)
 
 
 def _pits(low: float) -> dict[str, Any]:
@@ -116,3 +124,19 @@ def test_a_way_of_watching_that_was_never_armed_stands_in_the_table_as_such() ->
 
     assert rows["text alone"] == ("never armed", "-", "-")
     assert rows["sound alone"][0] == "0.500 (0.400 to 0.600)"
+
+
+def test_what_missing_modalities_cost_is_told_with_the_bundle_that_was_judged() -> None:
+    found = {
+        "patterns": {"image": {"passed": True}, "text": {"passed": False}},
+        "limits": {"loss": 0.02, "ece": 0.05},
+        "windows": {"train": 5450},
+    }
+
+    told = " ".join(missing_notes(found | {"bundle": "builtin-x"}))
+    trained = " ".join(missing_notes(found | {"bundle": None}))
+
+    assert "The one network is that of the bundle `builtin-x`." in told
+    assert "Learned from 5,450 windows" in trained
+    assert "in 1 of 2 patterns" in trained
+    assert "builtin-x" not in trained
