@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmindustry.cli.outcome import keep
+from mmindustry.cli.outcome import keep, said
 from mmindustry.errors import InputError, MissingExtra
 from mmindustry.training.policy import (
     PLANT_MACHINES,
@@ -108,17 +107,14 @@ def _compare(
     from mmindustry.training.report.missing import MissingRun, compare
     from mmindustry.training.simulated import SimulatedRun, simulated_data, simulated_spec
 
-    def tell(message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
-
-    data = simulated_data(SimulatedRun(**plan), simulated_spec(policy), tell)
     run = MissingRun(
         train_windows=learned,
         policy=policy,
         cells=plan["work"] / "missing",
         bundle=read_bundle(bundle_folder(bundle)) if bundle else None,
     )
-    return compare(data, run, tell)
+    data = simulated_data(SimulatedRun(**plan), simulated_spec(policy), said)
+    return compare(data, run, said)
 
 
 def _show(found: Mapping[str, Any]) -> None:

@@ -14,9 +14,10 @@ def typed() -> str:
     """Return the command as it was typed, so that it can be typed again; under torchrun with what
     started its processes: the order of sums is another than in one process, and so are the weights.
     """
-    torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-    team = ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1"), "-m"]
-    return shlex.join([*(team if torchrun else []), "mmindustry", *sys.argv[1:]])
+    words = ["mmindustry", *sys.argv[1:]]
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        words = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", *words]
+    return shlex.join(words)
 
 
 def refuse_no_folder(**given: Path | None) -> None:

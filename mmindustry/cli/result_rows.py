@@ -32,11 +32,15 @@ def _of(value: Any, interval: Any = None) -> str:
     return told if interval is None else f"{told} ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
+def _was_never_armed(way: Mapping[str, Any]) -> bool:
+    return "achieved_over_budget" in way and way["achieved_over_budget"] is None
+
+
 def fleet(found: Mapping[str, Any]) -> Iterator[Row]:
     """Yield each way of watching a fleet."""
     for name, label in _WAYS.items():
         way = found["ways"][name]
-        if way.get("achieved_over_budget", 0.0) is None:
+        if _was_never_armed(way):
             yield label, "never armed", "-", "-"
             continue
         yield (
@@ -230,7 +234,7 @@ def fleet_notes(found: Mapping[str, Any]) -> Iterator[str]:
         spent = way.get("false_alarms_per_machine_week", 0.0)
         if spent > FLEET_OVERSPENT * found["budget"]:
             yield f"Watched by {_WAYS[name]} the budget is not kept: {spent:.2f}."
-        elif way.get("achieved_over_budget", 0.0) is None:
+        elif _was_never_armed(way):
             dealt = "" if name == "all" else ", and its part is dealt to the others"
             yield (
                 f"Watched by {_WAYS[name]} no budget can be kept from so few normal hours: "

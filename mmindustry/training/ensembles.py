@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmindustry.fusion.calibration import fit_temperature, log_loss, posterior
 from mmindustry.fusion.ensemble import Ensemble, new_stack, stack_input
 from mmindustry.fusion.network import Network
 from mmindustry.training.batches import Rows, batches
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.folds import grouped_folds
-from mmindustry.training.held_out import TEMPERATURES
 from mmindustry.training.loop import Attend, Trained, fit
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import macro_f1
@@ -136,5 +136,6 @@ def fit_stack(told: Said, faults: Tensor, log_prior: Tensor, stack: nn.Linear) -
 def fault_loss(evidence: Tensor, faults: Tensor, log_prior: Tensor) -> float:
     """Return the mean cross entropy in nats of evidence under a prior, at the temperature that
     suits it best: what serves is calibrated afterwards."""
-    scaled = (log_prior + evidence / temperature for temperature in TEMPERATURES)
-    return min(functional.cross_entropy(logits, faults).item() for logits in scaled)
+    told, labels = evidence.double().numpy(), faults.numpy()
+    prior = log_prior.double().exp().numpy()
+    return log_loss(posterior(told, prior, fit_temperature(told, labels, prior)), labels)

@@ -17,7 +17,7 @@ from mmindustry.training.batches import Batches, Rows, batches
 from mmindustry.training.device import Team
 
 _TOGETHER = 128
-TEMPERATURES = 2.0 ** (torch.arange(-8.0, 13.0) / 4.0)
+_TEMPERATURES = 2.0 ** (torch.arange(-8.0, 13.0) / 4.0)
 """Those that are tried, 0.25..8."""
 
 
@@ -47,7 +47,7 @@ class HeldOut:
         teach = self._fused if self.batches.policy.joint else self._each
         log_prior = torch.from_numpy(np.log(self.prior)).float().to(self.batches.device)
         modalities, columns = (
-            (1, 1) if self.batches.policy.joint else (len(MODALITIES), len(TEMPERATURES))
+            (1, 1) if self.batches.policy.joint else (len(MODALITIES), len(_TEMPERATURES))
         )
         total = torch.zeros(modalities, columns + 1, dtype=torch.float64)
         mine = self.rows[self.team.rank :: self.team.size]
@@ -74,7 +74,7 @@ class HeldOut:
     def _each(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
         """Return each modality's summed losses by temperature and how many windows have it,
         (modalities, temperatures + 1)."""
-        scale = TEMPERATURES.to(fault.device).reshape(-1, 1, 1, 1)
+        scale = _TEMPERATURES.to(fault.device).reshape(-1, 1, 1, 1)
         likely = (log_prior + answer.modal.float() / scale).log_softmax(-1)
         picked = fault.reshape(1, -1, 1, 1).expand(*likely.shape[:-1], 1)
         encoded = torch.tensor(self.batches.data.spec.heard, device=fault.device)

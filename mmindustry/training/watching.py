@@ -68,18 +68,14 @@ def limits_of(
         found |= _dealt(keeping, budget)
         if not (lost := [name for name in keeping if found[name].level is None]):
             break
-        for name in _hopeless(lost, found) or [min(lost, key=lambda one: reliability(told[one]))]:
+        hopeless = [name for name in lost if found[name].why == "hours"]
+        for name in hopeless or [min(lost, key=lambda one: reliability(told[one]))]:
             del keeping[name]
     limits = {BUDGET: budget, DRIFT: OWN_DRIFT, STEP_SECONDS: step_seconds}
     limits |= {level_name(n): one.level for n, one in found.items() if one.level is not None}
     if all(one.level is None for one in found.values()):
         limits[HOURS_NEEDED] = _hours_needed(found, hours)
     return limits
-
-
-def _hopeless(lost: list[str], found: Mapping[str, Limit]) -> list[str]:
-    """Return those that no part of the budget could help: their hours are too few."""
-    return [name for name in lost if found[name].why == "hours"]
 
 
 def _dealt(told: Mapping[str, Told], budget: float) -> dict[str, Limit]:

@@ -1,9 +1,9 @@
 """What is lost by serving seven presence patterns with one network, and whether it stays honest.
 
 For each pattern: the network trained with modalities dropped, or a bundle that was, shown that
-pattern only, against a
-specialist trained on nothing else, by the same recipe and from the same windows. The specialist
-drops nothing in training, since it will miss nothing: it is as good as that pattern gets.
+pattern only, against a specialist trained on nothing else, by the same recipe and from the same
+windows. The specialist drops nothing in training, since it will miss nothing: it is as good as that
+pattern gets.
 """
 
 import hashlib

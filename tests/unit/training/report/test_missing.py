@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mmindustry.cli import evaluate_missing
 from mmindustry.cli.main import new_app
-from mmindustry.errors import InputError
+from mmindustry.errors import BundleError, InputError
 from mmindustry.fusion.bundle import Bundle, read_bundle
 from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
@@ -118,4 +118,13 @@ def test_the_command_trains_by_the_settings_it_is_given_and_refuses_what_no_run_
     assert asked == [TrainingPolicy(epochs=3, seed=5, joint=False)]
     assert refused.exit_code == 2
     assert "joint is false" in refused.output
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_bundle_that_is_none_is_refused_before_windows_are_made(tmp_path: Path) -> None:
+    words = ["evaluate", "missing", "--work", str(tmp_path / "work"), "--bundle", str(tmp_path)]
+
+    refused = CliRunner().invoke(new_app(), words)
+
+    assert isinstance(refused.exception, BundleError)
     assert not (tmp_path / "work").exists()
