@@ -9,9 +9,11 @@ QUICK ?=
 ARGS ?=
 CONSTRAINTS := deploy/constraints.txt
 PYTEST = $(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile) $(ARGS)
-# uv is fast; pip does where uv can't be had
+# uv is fast; pip does where uv can't be had. Like pip it trusts the system's certificates: a
+# plant's proxy has its own
 INSTALL = install() { \
-	if [ -x $(BIN)/uv ] && $(BIN)/uv pip install -q -p $(BIN)/python -c $(CONSTRAINTS) "$$@"; then return; fi; \
+	if [ -x $(BIN)/uv ] && UV_SYSTEM_CERTS=1 $(BIN)/uv pip install -q -p $(BIN)/python \
+		-c $(CONSTRAINTS) "$$@"; then return; fi; \
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) "$$@"; }; install
 
 .DEFAULT_GOAL := help
