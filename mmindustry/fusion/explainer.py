@@ -165,7 +165,7 @@ class Explanation:
         operating = self.item.arrays["operating"]
         speed = float(operating[0]) * _SPEED_RPM if operating[3] > 0 else None
         lines = orders.lines(card, speed)
-        energies = self.arrays["audio_orders"]
+        energies = self.item.arrays["audio_orders"]
         told: list[dict[str, object]] = []
         for family, nats in zip(families, lost, strict=True):
             first = next((lines[n] for n in (f"{family}_1", f"{family}_2") if n in lines), ())

@@ -63,14 +63,19 @@ def hidden_patches(arrays: Arrays) -> list[Variant]:
 
 
 def hidden_regions(arrays: Arrays, recipe: Recipe) -> dict[str, Variant]:
-    """Return region -> a variant in which its close-up is its mean colour."""
+    """Return region -> a variant in which its close-up is its mean colour, and the tachometer is
+    not there where the network is steered by it."""
     crops = np.asarray(arrays["image_regions"])
     there = np.asarray(arrays["image_regions_mask"]) > 0
-    return {
+    found: dict[str, Variant] = {
         name: (Edit("image_regions", (at,), crops[at].mean(axis=(1, 2), keepdims=True)),)
         for at, name in enumerate(recipe.regions)
         if there[at]
     }
+    if np.asarray(arrays.get("image_dial_known", 0)).any():
+        unread = tuple(Edit(name, (), 0.0) for name in ("image_dial", "image_dial_known"))
+        found[recipe.dial_region] = (*found.get(recipe.dial_region, ()), *unread)
+    return found
 
 
 def hidden_in_region(arrays: Arrays, region: int) -> list[Variant]:
@@ -108,15 +113,20 @@ def hidden_bands(arrays: Arrays, slots: Sequence[int]) -> list[Variant]:
 
 
 def hidden_orders(arrays: Arrays) -> dict[str, Variant]:
-    """Return family of fault orders -> a variant in which none of them stands out.
+    """Return family of fault orders -> a variant in which none of them stands out, at the speed
+    told or at any that a steered network weighs.
 
     Nothing where the network reads no orders.
     """
-    if "audio_orders" not in arrays:
+    read = [name for name in ("audio_orders", "audio_speeds") if name in arrays]
+    if not read:
         return {}
-    known = np.asarray(arrays["audio_orders_known"]) > 0
+    heard = np.concatenate([arrays[name] for name in read])  # (segments and speeds, orders)
+    known: NDArray[np.bool_] = np.logical_or.reduce(heard != 0)  # (orders,)
+    if "audio_orders" in arrays:
+        known |= np.asarray(arrays["audio_orders_known"]) > 0
     return {
-        family: (Edit("audio_orders", (slice(None), columns), 0.0),)
+        family: tuple(Edit(name, (slice(None), columns), 0.0) for name in read)
         for family, columns in order_families().items()
         if known[columns].any()
     }

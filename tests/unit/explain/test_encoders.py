@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,7 +20,7 @@ from mmindustry.fusion.explainer import Explanation, Target, entries_by_slot
 from mmindustry.fusion.judge import Judge
 from mmindustry.fusion.manifest import Manifest
 from mmindustry.fusion.network import Network
-from mmindustry.fusion.occlusion import hidden_words
+from mmindustry.fusion.occlusion import hidden_orders, hidden_regions, hidden_words
 from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.simulate.windows import LabelledWindow, labelled_windows
 from tests.unit.encoders.material import EVERY, JOINED, SIZES, SMALL, settle, small_recipe
@@ -43,16 +44,16 @@ def whole(recipe: Recipe, basis: Basis, bundle: str) -> Features:
     raise AssertionError("no window has it all")
 
 
-def explanation(encoders: dict[str, str]) -> Explanation:
+def explanation(encoders: dict[str, str], *, steered: bool = False) -> Explanation:
     """Return what explains the window by a small network of these encoders, drawn by a seed."""
     bundle = read_bundle(builtin_bundle())
     manifest: Manifest = bundle.manifest
-    recipe = replace(small_recipe(encoders), frame_size=64)
+    recipe = replace(small_recipe(encoders), frame_size=64, speeds=24 if steered else 0)
     spec = replace(
         manifest.spec,
         recipe=recipe,
         encoders={**dict.fromkeys(MODALITIES, NONE), **encoders},
-        steering=False,
+        steering=steered,
         width=8,
         text_width=4,
         sizes={p: SIZES[p] for e in encoders.values() for p in parts_of(e) if p in SIZES},
@@ -105,3 +106,24 @@ def test_a_modality_that_the_network_leaves_out_is_not_explained() -> None:
 
     assert {"frame", "sound", "orders"}.isdisjoint(told)
     assert "entries" in told
+
+
+@pytest.mark.parametrize("audio", ["orders", "deep_cnn"])
+def test_a_steered_ear_is_explained_by_the_dial_and_by_orders_at_every_speed(audio: str) -> None:
+    encoders = {"image": "tiny", "audio": audio}
+    plain, steered = explanation(encoders), explanation(encoders, steered=True)
+    untold = np.zeros_like(steered.arrays["operating"])  # else the drive's word settles the speed
+    steered.arrays = {**steered.arrays, "operating": untold}
+
+    regions = hidden_regions(steered.arrays, steered.judge.manifest.spec.recipe)
+    assert set(regions) - set(hidden_regions(plain.arrays, plain.judge.manifest.spec.recipe)) == {
+        "tacho"
+    }
+    families = hidden_orders(steered.arrays)
+    assert {edit.array for edit in families["shaft"]} >= {"audio_speeds"}
+    values = steered.values([(), regions["tacho"], families["shaft"]])
+    assert values[1] != values[0]
+    assert values[2] != values[0]
+    told = steered.document()
+    assert "tacho" in told["regions"]  # type: ignore[operator]
+    assert told["orders"]
