@@ -17,7 +17,7 @@ from mmindustry.errors import Interrupted
 from mmindustry.fusion.encoders.adopt import adopt
 from mmindustry.fusion.network import Network
 from mmindustry.fusion.pretrained import OFFLINE, Access
-from mmindustry.training.batches import Rows, batches, open_batches
+from mmindustry.training.batches import Rows, open_batches
 from mmindustry.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -35,8 +35,6 @@ from mmindustry.training.losses import TERMS, Lesson, class_prior
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.soup import Ladle, State
 from mmindustry.training.steps import RunningMean, hold_norms, make_optimizer, set_rate
-
-__all__ = ["Attend", "Moment", "Rows", "Trained", "batches", "class_prior", "fit", "train"]
 
 Tell = Callable[[str], None]
 _SAVE_STEPS = 200
@@ -104,20 +102,34 @@ def fit(
         InputError: The checkpoint is another run's, or a device has no room for two windows.
         ConfigError: A device or its precision is not here.
     """
-    run = _Run(data, policy, attend, rows=rows, validate=validate)
-    run.resume()
-    while not run.is_over():
-        run.epoch()
-    return Trained(run.result(), run.prior, run.progress.losses)
+    return _Run(data, policy, attend, sides=(rows, validate)).whole()
+
+
+def train_on(lesson: Lesson, data: DataSet, *, rows: Rows, validate: Rows, tell: Tell) -> Trained:
+    """Return the lesson's network, trained on by its policy from where it stands.
+
+    Raises:
+        InputError: A device has no room for two windows.
+        ConfigError: A device or its precision is not here.
+    """
+    attend = Attend(tell=tell)
+    return _Run(data, lesson.policy, attend, sides=(rows, validate), lesson=lesson).whole()
 
 
 class _Run:
     """One training run over one data set."""
 
     def __init__(
-        self, data: DataSet, policy: TrainingPolicy, attend: Attend, *, rows: Rows, validate: Rows
+        self,
+        data: DataSet,
+        policy: TrainingPolicy,
+        attend: Attend,
+        *,
+        sides: tuple[Rows, Rows],
+        lesson: Lesson | None = None,
     ) -> None:
         self._policy, self._attend, self._team = policy, attend, attend.team
+        rows, validate = sides
         self._rows = rows
         device = open_device(policy.device, attend.team.place)
         self._batches = open_batches(data, rows, policy, device)
@@ -130,9 +142,12 @@ class _Run:
             team=self._team,
             precision=self._precision,
         )
-        self._lesson = new_lesson(data, policy, self.prior, device)
-        network = self._lesson.network
-        adopt(network.encoders(), network.spec, tell=attend.tell, access=attend.access)
+        if lesson is None:
+            self._lesson = new_lesson(data, policy, self.prior, device)
+            drawn = self._lesson.network
+            adopt(drawn.encoders(), drawn.spec, tell=attend.tell, access=attend.access)
+        else:
+            self._lesson = lesson.to(device)
         self._mean = RunningMean(self._lesson.network, policy.averaging)
         self._optimizer = make_optimizer(self._lesson, policy)
         self._gradients = Gradients(
@@ -143,10 +158,17 @@ class _Run:
         self.progress = Progress()
         self._checkpoint = None
         if attend.checkpoint is not None:
-            sides = {"rows": rows, "validate": validate}
-            made_of = run_of(data, self._batches.targets, asdict(policy), sides)
+            told = {"rows": rows, "validate": validate}
+            made_of = run_of(data, self._batches.targets, asdict(policy), told)
             team = f'{{"processes": {self._team.size}}}'
             self._checkpoint = Checkpoint(attend.checkpoint, {**made_of, "team": team})
+
+    def whole(self) -> Trained:
+        """Train from wherever the run stands to its end."""
+        self.resume()
+        while not self.is_over():
+            self.epoch()
+        return Trained(self.result(), self.prior, self.progress.losses)
 
     def is_over(self) -> bool:
         """Return whether the last epoch is done, or patience is."""

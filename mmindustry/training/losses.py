@@ -73,7 +73,7 @@ class Lesson(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self._policy = policy
+        self.policy = policy
         alone = policy.auxiliary * (1 if policy.joint else len(network.spec.modalities))
         fixed = (
             *(float(policy.joint), alone, policy.aligning, policy.hazard),
@@ -94,7 +94,7 @@ class Lesson(nn.Module):
         self, arrays: dict[str, Tensor], truth: Truth, counts: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the loss, and its terms as they are before they are weighted, (terms,)."""
-        alike = truth.alike(self._policy.alike_seconds)
+        alike = truth.alike(self.policy.alike_seconds)
         answer: Answer = self.network(arrays, alike)
         terms = self.terms(answer, truth, counts.to(answer.evidence.device))
         return self._weighed(terms, len(truth.fault) / float(counts[0])), terms.detach()
@@ -135,7 +135,7 @@ class Lesson(nn.Module):
 
     def _faults(self, evidence: Tensor, truth: Truth) -> Tensor:
         logits = self.network.get_buffer("log_prior") + evidence
-        smoothing = self._policy.smoothing
+        smoothing = self.policy.smoothing
         each = functional.cross_entropy(
             logits, truth.fault, label_smoothing=smoothing, reduction="none"
         )
@@ -152,9 +152,9 @@ class Lesson(nn.Module):
     def _products(self, logits: Tensor, product: Tensor) -> Tensor:
         """Return the summed cross entropy, focal where asked (Lin et al., ICCV 2017)."""
         each = functional.cross_entropy(logits, product.clamp(min=0), reduction="none")
-        if self._policy.product_focus:
+        if self.policy.product_focus:
             unsure = (1.0 - torch.exp(-each)).clamp(min=1e-6)  # a root's slope at 0 has no end
-            each = each * unsure**self._policy.product_focus
+            each = each * unsure**self.policy.product_focus
         return torch.where(product >= 0, each, torch.zeros_like(each)).sum()
 
 

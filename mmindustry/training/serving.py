@@ -25,7 +25,7 @@ from mmindustry.training.evaluate import (
     over_threshold,
     view,
 )
-from mmindustry.training.loop import class_prior
+from mmindustry.training.losses import class_prior
 from mmindustry.training.split import Rows, Split, in_parts
 
 _ON, _ON_HIGHEST = 0.6, 0.9

@@ -23,10 +23,12 @@ from mmindustry.fusion.torch_runtime import TorchRuntime
 from mmindustry.training.augment import Augment
 from mmindustry.training.bank import core_set
 from mmindustry.training.baseline import baseline_frame
+from mmindustry.training.batches import batches
 from mmindustry.training.dataset import DataSet, Label, Targets, write_shard
 from mmindustry.training.evaluate import Views, alarm_figures, calibrate, figures, view
 from mmindustry.training.examples import Order, orders, shard_name, simulated_examples
-from mmindustry.training.loop import batches, class_prior, train
+from mmindustry.training.loop import train
+from mmindustry.training.losses import class_prior
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.scores import chance_f1, class_f1, concordance, macro_f1
 from mmindustry.training.serving import choose_thresholds, product_shift, serving_prior

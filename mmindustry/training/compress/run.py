@@ -21,9 +21,10 @@ from mmindustry.training.card import bundle_card
 from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
 from mmindustry.training.compress.prune import pruned
-from mmindustry.training.compress.tune import TaughtLesson, tuned
+from mmindustry.training.compress.taught import TaughtLesson
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.learned_from import training_prior
+from mmindustry.training.loop import train_on
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.serving import Measured, Serving, measure
@@ -168,7 +169,7 @@ def _int8(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Can
 
 def _pruned(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Candidate]:
     """Yield the network without its weakest channels, trained on for a while, the most first."""
-    manifest, rows = order.bundle.manifest, _learned(order, split)
+    manifest, sides = order.bundle.manifest, _sides(order, split)
     weights = unpack(order.bundle.weights, str(order.bundle.folder / WEIGHTS))
     policy = TrainingPolicy(
         seed=order.seed,
@@ -177,17 +178,19 @@ def _pruned(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[C
         fusion=manifest.spec.fusion,
     )
     for share in PRUNED_SHARES:
-        tell(f"pruned: {share:.0%} of the channels go, then {len(rows)} windows to recover")
+        tell(
+            f"pruned: {share:.0%} of the channels go, then {len(sides['rows'])} windows to recover"
+        )
         spec, left = pruned(manifest.spec, weights, share)
         network = Network(spec, training_prior(order.bundle))
         fill(network, left)
-        tuned(Lesson(network, policy, None), data, rows, policy=policy, tell=tell)
-        yield _candidate(f"{share:.0%} of the channels", network)
+        learned = train_on(Lesson(network, policy, None), data, **sides, tell=tell)
+        yield _candidate(f"{share:.0%} of the channels", learned.network)
 
 
 def _distilled(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Candidate]:
     """Yield the default network, taught by the bundle and those beside it."""
-    spec, rows = order.bundle.manifest.spec, _learned(order, split)
+    spec, sides = order.bundle.manifest.spec, _sides(order, split)
     teachers = [_network(one) for one in (order.bundle, *order.teachers)]
     plain = NetworkSpec(
         recipe=spec.recipe, faults=spec.faults, products=spec.products, gauges=spec.gauges
@@ -200,15 +203,15 @@ def _distilled(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterato
     )
     torch.manual_seed(order.seed)
     student = Network(plain, training_prior(order.bundle))
-    tell(f"distilled: {len(teachers)} teachers, {len(rows)} windows")
-    lesson = TaughtLesson(student, policy, teachers)
-    tuned(lesson, data, rows, policy=policy, tell=tell)
-    yield _candidate(f"{len(teachers)} teachers", student)
+    tell(f"distilled: {len(teachers)} teachers, {len(sides['rows'])} windows")
+    learned = train_on(TaughtLesson(student, policy, teachers), data, **sides, tell=tell)
+    yield _candidate(f"{len(teachers)} teachers", learned.network)
 
 
-def _learned(order: Order, split: Split) -> Rows:
+def _sides(order: Order, split: Split) -> dict[str, Rows]:
+    """Return what is learned from and what judges it, as `fit` names them."""
     drawn = np.random.default_rng(order.seed).permutation(split.train)[: order.train_windows]
-    return np.sort(drawn)
+    return {"rows": np.sort(drawn), "validate": split.validate}
 
 
 def _network(bundle: Bundle) -> Network | Ensemble:

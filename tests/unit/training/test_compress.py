@@ -22,9 +22,10 @@ from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
 from mmindustry.training.compress.prune import LAYERS, channels_left, pruned
 from mmindustry.training.compress.run import Order, compress
-from mmindustry.training.compress.tune import TAUGHT_SHARE, TEMPERATURE, TaughtLesson, tuned
+from mmindustry.training.compress.taught import TAUGHT_SHARE, TEMPERATURE, TaughtLesson
 from mmindustry.training.dataset import DataSet, write_shard
 from mmindustry.training.learned_from import refuse_other_windows, training_prior
+from mmindustry.training.loop import train_on
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.split import Split
@@ -196,19 +197,25 @@ def test_a_student_that_says_what_its_teacher_says_is_taught_nothing(data: DataS
 
 
 def test_a_pruned_network_learns_on(data: DataSet) -> None:
-    rows, told = np.arange(64), list[str]()
+    rows, validate, told = np.arange(64), np.arange(64, 96), list[str]()
     spec, left = pruned(noise_spec(), unpack(read_bundle(noise_bundle()).weights, "weights"), 0.3)
     policy = TrainingPolicy(epochs=4)
     network = Network(spec, [0.25] * 4)
     fill(network, left)
 
-    tuned(Lesson(network, policy, None), data, rows, policy=policy, tell=told.append)
+    learned = train_on(
+        Lesson(network, policy, None), data, rows=rows, validate=validate, tell=told.append
+    )
 
-    assert not network.training
-    assert all(np.isfinite(array).all() for array in arrays_of(network).values())
-    first, *_, last = (float(line.rpartition(" ")[2]) for line in told)
+    assert learned.network.spec == spec
+    assert not learned.network.training
+    arrays = arrays_of(learned.network)
+    assert all(np.isfinite(array).all() for array in arrays.values())
     assert [line.partition(":")[0] for line in told] == [f"epoch {n}/4" for n in range(1, 5)]
-    assert last < first
+    assert learned.losses[-1][0] < learned.losses[0][0]
+    begun = {name: array for name, array in left.items() if name.endswith("weight")}
+    apart = [np.abs(arrays[n] - a).mean() / (np.abs(a).mean() + 1e-6) for n, a in begun.items()]
+    assert 0 < np.median(apart) < 0.5, "it goes on from what was left, not from a new draw"
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,21 @@
-"""Training a network on from where it stands, with or without teachers. Needs the torch extra."""
+"""A lesson that other networks teach. Needs the torch extra."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
 from mmindustry.fusion.ensemble import Ensemble
 from mmindustry.fusion.network import Answer, Network
-from mmindustry.training.batches import open_batches
-from mmindustry.training.dataset import DataSet
 from mmindustry.training.losses import Lesson, Truth
 from mmindustry.training.policy import TrainingPolicy
-from mmindustry.training.split import Rows
-from mmindustry.training.steps import RunningMean, make_optimizer, set_rate
-
-Tell = Callable[[str], None]
 
 TEMPERATURE = 2.0
 """At which teachers and student are compared (learning.md 4.9)."""
 TAUGHT_SHARE = 0.7
 """Share of the teachers' part in the loss of the fault classes."""
-
-_SEEDS_APART = 1_000_003
 
 
 class TaughtLesson(Lesson):
@@ -46,7 +38,8 @@ class TaughtLesson(Lesson):
     ) -> tuple[Tensor, Tensor]:
         """Return the loss and its terms."""
         with torch.no_grad():
-            said = [self._softened(teacher(arrays)).exp() for teacher in self._teachers]
+            home = self.get_buffer("fixed").device
+            said = [self._softened(one.to(home)(arrays)).exp() for one in self._teachers]
         self._wanted = torch.stack(said).mean(0)  # (batch, faults)
         return super().forward(arrays, truth, counts)
 
@@ -64,33 +57,3 @@ class TaughtLesson(Lesson):
     def _softened(self, answer: Answer) -> Tensor:
         logits = (self.network.get_buffer("log_prior") + answer.evidence.float()) / TEMPERATURE
         return functional.log_softmax(logits, dim=-1)
-
-
-def tuned(lesson: Lesson, data: DataSet, rows: Rows, *, policy: TrainingPolicy, tell: Tell) -> None:
-    """Train the lesson's network on `rows` for the policy's epochs; it ends as its running mean.
-
-    On the CPU. The same seed, windows and build of torch give the same weights.
-    """
-    torch.manual_seed(policy.seed)
-    network = lesson.network
-    batches = open_batches(data, rows, policy, torch.device("cpu"))
-    optimizer = make_optimizer(lesson, policy)
-    mean = RunningMean(network, policy.averaging)
-    steps = policy.epochs * len(batches.order(rows, 0, 1))
-    number = 0
-    for epoch in range(policy.epochs):
-        lesson.train()
-        total = 0.0
-        for part in batches.order(rows, epoch, 1):
-            set_rate(optimizer, policy, step=number, steps=steps)
-            arrays, truth = batches.load_changed(part, policy.seed * _SEEDS_APART + number)
-            loss, _ = lesson(arrays, truth, truth.counts())
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(lesson.parameters(), policy.clip)
-            optimizer.step()
-            mean.update(network, number)
-            number, total = number + 1, total + loss.item() * len(part)
-        tell(f"epoch {epoch + 1}/{policy.epochs}: loss {total / len(rows):.4f}")
-    network.load_state_dict(mean.network.state_dict())
-    network.eval()
