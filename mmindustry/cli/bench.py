@@ -127,7 +127,8 @@ def transfer(
     bundle: Annotated[str, typer.Option(help="Bundle folder of the encoders.")] = "builtin",
     out: Json = None,
 ) -> None:
-    """Say whether encoders that learned on the simulator beat random ones on real material.
+    """Say whether encoders and heat map that learned on the simulator beat random ones on real
+    material.
 
     Example: mmindustry bench transfer --data ../shared/data
     """
@@ -142,6 +143,12 @@ def transfer(
         print(f"{kind}: {one['windows']} windows, {one['groups']} groups")
         for labels, row in one["labels"].items():
             print(f"  {labels} labels: {_plain(row)}")
+    if (heat := found["heatmap"]) is not None:
+        print(f"heat map: {heat['pictures']} pictures of products, no label")
+        for name in ("ours", "brightness"):
+            print(f"  {name}: {_plain(heat[name])}")
+        for seed, row in enumerate(heat["random"]):
+            print(f"  random {seed}: {_plain(row)}")
 
 
 def _timed(name: str, run: Callable[[], dict[str, Any]], out: Path | None) -> dict[str, Any]:

@@ -327,3 +327,13 @@ def transfers(found: Mapping[str, Any]) -> Iterator[Row]:
                 _of(row["random"]),
                 f"{row['gain']:.3f} ± {row['gain_standard_error']:.3f}",
             )
+    if (heat := found.get("heatmap")) is not None:
+        random = [one["pixel_ap"] for one in heat["random"]]
+        ours, brightness = heat["ours"], heat["brightness"]["pixel_ap"]
+        yield (
+            f"heat map, {heat['defective']} of {heat['pictures']} products damaged: pixel AP",
+            "none",
+            _of(ours["pixel_ap"], ours["pixel_ap_interval"]),
+            f"{_of(max(random))} at most; light alone {_of(brightness)}",
+            _of(ours["pixel_ap"] - max(*random, brightness)),
+        )

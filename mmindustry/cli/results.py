@@ -175,9 +175,9 @@ TABLES = (
     Table(
         name="transfer",
         title="Encoders that learned on the simulator, tried on real material",
-        caveat="Frozen, with a linear head of a few real labels, against the same encoders with "
-        "random weights. Few groups: what a head gains on them is a hint, and those of pictures "
-        "are no start for real cameras.",
+        caveat="Encoders are frozen, with a linear head of a few real labels, against the same "
+        "with random weights (balanced accuracy). Few groups: what a head gains on them is a hint, "
+        "and those of pictures are no start for real cameras. The heat map is tried as it is.",
         head=("material", "labels", "learned on the simulator", "random", "gain"),
         rows=result_rows.transfers,
     ),

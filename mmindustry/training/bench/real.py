@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mmindustry.domain import (
+    AssetCard,
     Chunk,
     Context,
     Event,
@@ -25,7 +26,7 @@ from mmindustry.domain import (
 from mmindustry.errors import InputError
 from mmindustry.features.build import build_features
 from mmindustry.features.part import Guard
-from mmindustry.features.spec import Recipe
+from mmindustry.features.spec import PRODUCT, Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.training.pictures import read_picture
 from mmindustry.training.real.motors import HEALTHY, find_recordings
@@ -78,7 +79,8 @@ def arrays_of_sample(sample: Sample, recipe: Recipe, basis: Basis) -> dict[str, 
         cut={},
         items=() if written else (event,),
     )
-    context = Context(entries=(event,) if written else (), states=(), card=None, registered=True)
+    card = AssetCard(regions={PRODUCT: (0.0, 0.0, 1.0, 1.0)})  # a picture shows a product, whole
+    context = Context(entries=(event,) if written else (), states=(), card=card, registered=True)
     built, _ = build_features(window, context, recipe, basis=basis, guard=Guard())
     return dict(built.arrays) if isinstance(built, Features) else None
 

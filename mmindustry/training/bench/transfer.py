@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
 from mmindustry.features.spectra import Basis
-from mmindustry.fusion.bundle import WEIGHTS, bundle_folder, read_manifest
+from mmindustry.fusion.bundle import WEIGHTS, bundle_folder, read_bundle
 from mmindustry.fusion.network import Network
+from mmindustry.fusion.predictor import open_heatmap
 from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.fusion.weights import fill, unpack
 from mmindustry.training.bench.arena import Tell
@@ -27,6 +28,7 @@ from mmindustry.training.bench.real import (
     balanced_accuracy,
     samples,
 )
+from mmindustry.training.bench.unmasked import show_defects
 
 KINDS = {"sound": 1, "picture": 0, "text": 2}
 """Kind of material -> place of its modality."""
@@ -40,7 +42,8 @@ _BATCH = 32
 
 
 def transfer(data: Path, bundle: str, tell: Tell) -> dict[str, Any]:
-    """Return balanced accuracy of pretrained and random encoders for each kind of material.
+    """Return balanced accuracy of pretrained and random encoders for each kind of material, and how
+    well the bundle's heat map shows where real products are damaged (`show_defects`).
 
     Args:
         data: Folder of real data; kinds that it lacks are left out.
@@ -50,10 +53,10 @@ def transfer(data: Path, bundle: str, tell: Tell) -> dict[str, Any]:
     Raises:
         InputError: The folder holds none of the material.
     """
-    folder = bundle_folder(bundle)
-    spec = read_manifest(folder).spec
+    opened = read_bundle(bundle_folder(bundle))
+    spec = opened.manifest.spec
     trained = Network(spec, np.full(len(spec.faults), 1 / len(spec.faults)))
-    fill(trained, unpack((folder / WEIGHTS).read_bytes(), WEIGHTS))
+    fill(trained, unpack(opened.weights, WEIGHTS))
     found: dict[str, Any] = {}
     for kind, place in KINDS.items():
         material = samples(kind, data)
@@ -65,7 +68,9 @@ def transfer(data: Path, bundle: str, tell: Tell) -> dict[str, Any]:
             f"{data}: holds neither recordings in audio/bldc, products with masks in images nor "
             "text/maintie/*.json"
         )
-    return {"bundle": bundle, "kinds": found}
+    heatmap = open_heatmap(opened)
+    shown = None if heatmap is None else show_defects(data, heatmap)
+    return {"bundle": bundle, "kinds": found, "heatmap": shown}
 
 
 def _compare(

@@ -10,10 +10,13 @@ import pytest
 import soundfile
 
 from mmindustry.errors import InputError
-from mmindustry.features.spec import Recipe
+from mmindustry.features.spec import PRODUCT, Recipe
 from mmindustry.features.spectra import Basis
+from mmindustry.fusion.bundle import builtin_bundle, read_bundle
+from mmindustry.fusion.predictor import open_heatmap
 from mmindustry.training.bench.real import arrays_of_sample, balanced_accuracy, samples
 from mmindustry.training.bench.transfer import transfer
+from mmindustry.training.bench.unmasked import show_defects
 from tests.promises import missing
 
 
@@ -81,11 +84,64 @@ def test_pictures_are_found_by_their_masks_whatever_the_folders_are_called(tmp_p
     ]
 
 
+def test_a_picture_of_a_product_is_read_as_its_close_up(tmp_path: Path) -> None:
+    _lay_products(tmp_path)
+
+    arrays = arrays_of_sample(samples("picture", tmp_path)[0], Recipe(), Basis.make(Recipe()))
+
+    assert arrays is not None
+    assert arrays["image_regions_mask"].tolist() == [float(r == PRODUCT) for r in Recipe().regions]
+
+
+def test_a_heat_map_is_tried_on_real_products_beside_what_knows_nothing(tmp_path: Path) -> None:
+    _lay_products(tmp_path)
+    undrawn = np.full((96, 128, 3), 90, np.uint8)
+    cv2.imwrite(str(tmp_path / "images" / "caps" / "anomaly_9.png"), undrawn)
+    heatmap = open_heatmap(read_bundle(builtin_bundle()))
+    assert heatmap is not None
+
+    found = show_defects(tmp_path, heatmap)
+
+    assert found is not None
+    assert (found["pictures"], found["defective"]) == (8, 4), "what nobody drew is left out"
+    assert len(found["random"]) == 3
+    controls = [found["brightness"]["pixel_ap"], *(one["pixel_ap"] for one in found["random"])]
+    low, high = found["ours"]["pixel_ap_interval"]
+    assert low <= found["ours"]["pixel_ap"] <= high
+    assert found["better"] == (low > max(controls))
+    assert found["brightness"]["pixel_ap"] > 0.9, "the scratch is drawn as the darkest there is"
+
+
+def test_without_a_mask_no_heat_map_is_tried(tmp_path: Path) -> None:
+    _lay_products(tmp_path)
+    heatmap = open_heatmap(read_bundle(builtin_bundle()))
+    assert heatmap is not None
+
+    assert show_defects(tmp_path / "nowhere", heatmap) is None
+
+
+def _lay_products(folder: Path) -> None:
+    """Draw four plain parts and four with a dark scratch, and its mask."""
+    place = folder / "images" / "caps"
+    (place / "masks").mkdir(parents=True)
+    random = np.random.default_rng(3)
+    for at in range(8):
+        picture = random.integers(120, 140, (96, 128, 3), np.uint8)
+        if at % 2:
+            mask = np.zeros((96, 128), np.uint8)
+            mask[30:40, 20 + 5 * at : 60 + 5 * at] = 255
+            picture[mask > 0] = 10
+            cv2.imwrite(str(place / "masks" / f"part_{at}.png"), mask)
+        cv2.imwrite(str(place / f"part_{at}.png"), picture)
+
+
 def test_texts_learned_on_the_simulator_help_with_texts_of_trouble(tmp_path: Path) -> None:
     _lay_text(tmp_path, 60)
 
-    found = transfer(tmp_path, "builtin", _tell)["kinds"]
+    told = transfer(tmp_path, "builtin", _tell)
 
+    assert told["heatmap"] is None
+    found = told["kinds"]
     assert set(found) == {"text"}
     assert found["text"]["windows"] == 60
     assert found["text"]["labels"]["25"]["pretrained"] > 0.9
