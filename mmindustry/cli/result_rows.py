@@ -328,12 +328,14 @@ def transfers(found: Mapping[str, Any]) -> Iterator[Row]:
                 f"{row['gain']:.3f} ± {row['gain_standard_error']:.3f}",
             )
     if (heat := found.get("heatmap")) is not None:
-        random = [one["pixel_ap"] for one in heat["random"]]
-        ours, brightness = heat["ours"], heat["brightness"]["pixel_ap"]
-        yield (
-            f"heat map, {heat['defective']} of {heat['pictures']} products damaged: pixel AP",
-            "none",
-            _of(ours["pixel_ap"], ours["pixel_ap_interval"]),
-            f"{_of(max(random))} at most; light alone {_of(brightness)}",
-            _of(ours["pixel_ap"] - max(*random, brightness)),
-        )
+        shown = f"heat map, {heat['defective']} of {heat['pictures']} products damaged"
+        for figure, label in (("pixel_ap", "pixel AP"), ("image_auroc", "picture AUROC")):
+            drawn = max(one[figure] for one in heat["random"])
+            ours, light = heat["ours"], heat["brightness"][figure]
+            yield (
+                f"{shown}: {label}",
+                "none",
+                _of(ours[figure], ours[f"{figure}_interval"]),
+                f"{_of(drawn)} at most; light alone {_of(light)}",
+                _of(ours[figure] - max(drawn, light)),
+            )
