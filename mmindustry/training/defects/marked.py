@@ -13,12 +13,12 @@ from mmindustry.training.real.alike import alike
 from mmindustry.training.real.labels import named_anomalous
 from mmindustry.training.real.outlines import (
     Mark,
-    Mask,
     Outlines,
     coco_outlines,
     labelme_outlines,
     read_document,
 )
+from mmindustry.training.real.painted import Mask
 from mmindustry.training.real.photographs import taken_at
 from mmindustry.training.real.products import MASK_ENDING, is_mask_folder, mask_at, masks_in, some
 
@@ -146,7 +146,7 @@ def _outlines(path: Path, place: Path, pictures: Sequence[Path]) -> dict[Path, O
         found = {_picture_of(path, path.stem, place, pictures): labelme_outlines(path, document)}
     else:
         return {}
-    return {picture: one for picture, one in found.items() if one.polygons}
+    return {picture: one for picture, one in found.items() if one.damaged}
 
 
 def _picture_of(label: Path, name: str, place: Path, pictures: Sequence[Path]) -> Path:

@@ -21,7 +21,7 @@ from mmindustry.training.defects.regions import Limits, Plane, Region, mask_of, 
 from mmindustry.training.defects.trial import try_out
 from mmindustry.training.pictures import Picture, heat_over, read_picture
 from mmindustry.training.real.looks import look_at
-from mmindustry.training.real.outlines import Mask
+from mmindustry.training.real.painted import Mask
 from mmindustry.training.real.shelf import (
     Order,
     Tell,

@@ -84,7 +84,7 @@ def evaluate_bsdata(
     eyes = patch_encoder(encoder)
     photos = find_photographs(folder)
     sequences = np.array([photo.sequence for photo in photos])
-    truth = np.array([bool(photo.polygons) for photo in photos])
+    truth = np.array([photo.damage.damaged for photo in photos])
     _check(folder, sequences, truth)
     paths = [photo.path for photo in photos]
     looks = look_at(paths)
@@ -166,7 +166,7 @@ def _figures(
     size: tuple[int, int],
 ) -> dict[str, Any]:
     sequences = np.array([photo.sequence for photo in photos])
-    truth = np.array([bool(photo.polygons) for photo in photos])
+    truth = np.array([photo.damage.damaged for photo in photos])
     rounds = np.array([photo.round for photo in photos])
     names = np.unique(sequences)
     scored = {

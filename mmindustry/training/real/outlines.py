@@ -1,7 +1,7 @@
-"""Damage as people draw it: outlines in labelme and COCO files, as masks of any size."""
+"""Damage as people mark it: labelme and COCO files, as masks of any size."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
 from mmindustry.fusion.patch_encoders import STRIDES
+from mmindustry.training.real.painted import Mask, painted_by_runs, painted_in_box
 
 Polygon = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 _SUBPIXEL = 3
 
@@ -29,14 +29,25 @@ class Mark(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outlines:
-    """Polygons (points, 2) in pixels of a picture `size` (width, height) large; none: no damage."""
+    """Polygons (points, 2) in pixels of a picture `size` (width, height) large, and what was
+    painted over it pixel by pixel, (height, width) each."""
 
     polygons: tuple[Polygon, ...]
     size: tuple[float, float]
+    painted: tuple[Mask, ...] = ()
+
+    @property
+    def damaged(self) -> bool:
+        """Whether there is any damage."""
+        return bool(self.polygons) or any(one.any() for one in self.painted)
 
     def mask(self, width: int, height: int) -> Mask:
-        """Return what lies inside an outline, at a size."""
+        """Return what lies inside an outline or is painted over, at a size."""
         drawn = np.zeros((height, width), np.uint8)
+        for one in self.painted:
+            plane = one.astype(np.uint8)
+            sized = cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST)
+            drawn |= np.asarray(sized, np.uint8)
         for polygon in self.polygons:
             scaled = polygon * (width / self.size[0], height / self.size[1])
             points = np.round(scaled * 2**_SUBPIXEL).astype(np.int32)
@@ -77,46 +88,68 @@ def labelme_outlines(path: Path, document: Mapping[str, Any]) -> Outlines:
     """
     try:
         size = float(document["imageWidth"]), float(document["imageHeight"])
-        polygons = tuple(_outline(shape) for shape in document["shapes"])
-    except (ValueError, KeyError, TypeError) as error:
+        drawn: list[Polygon] = []
+        painted: list[Mask] = []
+        for shape in document["shapes"]:
+            if shape.get("shape_type") == "mask":
+                painted.append(painted_in_box(shape, size))
+            else:
+                drawn.append(_outline(shape))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a labelme file ({error!r})") from error
-    return Outlines(polygons, size)
+    return Outlines(tuple(drawn), size, tuple(painted))
 
 
 def coco_outlines(path: Path, document: Mapping[str, Any]) -> dict[str, Outlines]:
     """Return file name -> what a COCO file of instances says of that picture.
 
-    Polygons are taken, and boxes where an annotation has no polygon.
+    Polygons and run-length masks are taken, and boxes where an annotation has neither.
 
     Raises:
-        InputError: It is no such file, or a region is run-length coded.
+        InputError: It is no such file, or a mask is not of its picture's size.
     """
     try:
-        pictures = {one["id"]: one for one in document["images"]}
-        drawn: dict[Any, list[Polygon]] = {number: [] for number in pictures}
+        marked: dict[Any, list[Mapping[str, Any]]] = {one["id"]: [] for one in document["images"]}
         for one in document["annotations"]:
-            drawn[one["image_id"]] += _regions(path, one)
+            marked[one["image_id"]].append(one)
         return {
-            str(one["file_name"]): Outlines(
-                tuple(drawn[number]), (float(one["width"]), float(one["height"]))
+            str(one["file_name"]): _of_picture(
+                (float(one["width"]), float(one["height"])), marked[one["id"]]
             )
-            for number, one in pictures.items()
+            for one in document["images"]
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a COCO file of instances ({error!r})") from error
 
 
-def _regions(path: Path, annotation: Mapping[str, Any]) -> list[Polygon]:
-    told = annotation.get("segmentation")
-    if isinstance(told, dict):
-        raise InputError(
-            f"{path}: annotation {annotation.get('id')} is run-length coded; export polygons, or "
-            "masks as PNG"
+def _of_picture(size: tuple[float, float], marked: Sequence[Mapping[str, Any]]) -> Outlines:
+    drawn: list[Polygon] = []
+    painted: list[Mask] = []
+    for one in marked:
+        told = one.get("segmentation")
+        if isinstance(told, dict):
+            painted.append(_painted(one, told, size))
+        elif told:
+            drawn += [np.asarray(points, np.float64).reshape(-1, 2) for points in told]
+        else:
+            left, top, width, height = (float(number) for number in one["bbox"])
+            drawn.append(_rectangle((left, top), (left + width, top + height)))
+    return Outlines(tuple(drawn), size, tuple(painted))
+
+
+def _painted(
+    annotation: Mapping[str, Any], told: Mapping[str, Any], size: tuple[float, float]
+) -> Mask:
+    number = annotation.get("id")
+    try:
+        found = painted_by_runs(told)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"annotation {number}: no run-length mask: {error}") from error
+    if found.shape != (size[1], size[0]):
+        raise ValueError(
+            f"annotation {number}: its mask is {found.shape}, its picture {size[::-1]}"
         )
-    if told:
-        return [np.asarray(points, np.float64).reshape(-1, 2) for points in told]
-    left, top, width, height = (float(number) for number in annotation["bbox"])
-    return [_rectangle((left, top), (left + width, top + height))]
+    return found
 
 
 def _outline(shape: Mapping[str, Any]) -> Polygon:

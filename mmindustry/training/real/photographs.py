@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmindustry.errors import InputError
 from mmindustry.training.pictures import SUFFIXES
-from mmindustry.training.real.outlines import Outlines, Polygon, labelme_outlines, read_document
+from mmindustry.training.real.outlines import Outlines, labelme_outlines, read_document
 
 _TIME = re.compile(r"\d{12}|\d{14}")
 
@@ -26,11 +26,6 @@ class Photograph:
     index: int
     round: int
     damage: Outlines
-
-    @property
-    def polygons(self) -> tuple[Polygon, ...]:
-        """The outlines of its damage; none: no damage."""
-        return self.damage.polygons
 
     def mask(self, width: int, height: int) -> NDArray[np.bool_]:
         """Return where the damage is, at a size."""

@@ -1,14 +1,19 @@
 """What is drawn on pictures: found beside them, however it was drawn."""
 
+import base64
 import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 from mmindustry.errors import InputError
 from mmindustry.training.defects.marked import Marked, find_marked
+from mmindustry.training.real.painted import painted_by_runs
 from mmindustry.training.real.products import find_products
 from tests.unit.training.defects.plates import (
     HEIGHT,
@@ -54,19 +59,80 @@ def test_a_black_mask_is_a_normal_picture_and_class_numbers_are_defects(tmp_path
     assert mask(found, "s0").sum() == 140
 
 
-@pytest.mark.parametrize("kind", ["labelme", "coco", "coco_box"])
+def runs_of(mask: np.ndarray) -> list[int]:
+    """Return the run lengths of a mask by columns, background first."""
+    runs, now = [0], False
+    for pixel in mask.T.ravel():
+        if bool(pixel) != now:
+            runs.append(0)
+            now = not now
+        runs[-1] += 1
+    return runs
+
+
+def packed(runs: list[int]) -> str:
+    """Return run lengths as COCO's tools compress them."""
+    told = ""
+    for at, run in enumerate(runs):
+        left = run - runs[at - 2] if at > 2 else run
+        more = True
+        while more:
+            code, left = left & 0x1F, left >> 5
+            more = left != (-1 if code & 0x10 else 0)
+            told += chr((code | (0x20 if more else 0)) + 48)
+    return told
+
+
+@given(npst.arrays(np.bool_, st.tuples(st.integers(1, 40), st.integers(1, 40))))
+def test_run_lengths_come_back_as_the_mask_they_were_made_of(mask: np.ndarray) -> None:
+    runs, size = runs_of(mask), list(mask.shape)
+
+    plain = painted_by_runs({"size": size, "counts": runs})
+    short = painted_by_runs({"size": size, "counts": packed(runs)})
+
+    np.testing.assert_array_equal(plain, mask)
+    np.testing.assert_array_equal(short, mask)
+
+
+def coco_way(kind: str) -> dict[str, object]:
+    """Return what an annotation says of where the scratch is."""
+    plane = np.zeros((HEIGHT, WIDTH), np.bool_)
+    plane[40:50, 30:44] = True
+    runs = runs_of(plane)
+    ways: dict[str, dict[str, object]] = {
+        "coco": {"segmentation": [np.ravel(CORNERS).tolist()]},
+        "coco_box": {},
+        "coco_runs": {"segmentation": {"size": [HEIGHT, WIDTH], "counts": runs}},
+        "coco_packed": {"segmentation": {"size": [HEIGHT, WIDTH], "counts": packed(runs)}},
+    }
+    return ways[kind]
+
+
+def labelme_way(kind: str) -> dict[str, object]:
+    """Return a shape that says where the scratch is."""
+    if kind == "labelme":
+        return {"label": "scratch", "points": CORNERS, "shape_type": "polygon"}
+    _, png = cv2.imencode(".png", np.full((10, 14), 255, np.uint8))
+    mask = base64.b64encode(png.tobytes()).decode()
+    corners = [CORNERS[0], CORNERS[2]]
+    return {"label": "scratch", "points": corners, "shape_type": "mask", "mask": mask}
+
+
+@pytest.mark.parametrize(
+    "kind", ["labelme", "labelme_mask", "coco", "coco_box", "coco_runs", "coco_packed"]
+)
 def test_outlines_are_read_from_what_tools_write(tmp_path: Path, kind: str) -> None:
     for number, scratch in enumerate(((30, 40), None, (30, 40))):
         write_plate(tmp_path / "pictures" / f"p{number}.png", number, scratch)
     labels = tmp_path / "labels"
     labels.mkdir()
-    if kind == "labelme":
-        shapes = [{"label": "scratch", "points": CORNERS, "shape_type": "polygon"}]
+    if kind.startswith("labelme"):
+        shapes = [labelme_way(kind)]
         for name, outlines in (("p0", shapes), ("p1", []), ("p2", shapes)):
             told = {"shapes": outlines, "imageWidth": WIDTH, "imageHeight": HEIGHT}
             (labels / f"{name}.json").write_text(json.dumps(told))
     else:
-        outline = {"segmentation": [np.ravel(CORNERS).tolist()]} if kind == "coco" else {}
+        outline = coco_way(kind)
         document = {
             "images": [
                 {"id": 7 + n, "file_name": f"p{n}.png", "width": WIDTH, "height": HEIGHT}
@@ -168,7 +234,22 @@ def test_pictures_are_grouped_by_sequence_machine_or_look(tmp_path: Path) -> Non
                 '{"images": [{"id": 1, "file_name": "n0.png", "width": 9, "height": 9}],'
                 ' "annotations": [{"image_id": 1, "segmentation": {"counts": [3]}}]}'
             ),
-            "run-length coded",
+            "no run-length mask",
+        ),
+        (
+            (
+                '{"images": [{"id": 1, "file_name": "n0.png", "width": 9, "height": 9}],'
+                ' "annotations": [{"id": 4, "image_id": 1,'
+                ' "segmentation": {"size": [8, 9], "counts": [72]}}]}'
+            ),
+            r"annotation 4: its mask is \(8, 9\), its picture \(9",
+        ),
+        (
+            (
+                '{"imageWidth": 9, "imageHeight": 9, "shapes": [{"shape_type": "mask",'
+                ' "points": [[1, 1], [3, 3]], "mask": "AAAA"}]}'
+            ),
+            "a mask that is no PNG",
         ),
         (
             (

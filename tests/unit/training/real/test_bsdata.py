@@ -54,8 +54,8 @@ def test_sequences_rounds_and_damage_are_read_from_the_folder(tmp_path: Path) ->
 
     assert sorted({photo.sequence for photo in photos}) == sorted(PLACES)
     assert all(photo.round == photo.index for photo in photos)
-    assert sum(bool(photo.polygons) for photo in photos) == 4 + 3 + 2
-    first = next(photo for photo in photos if photo.polygons)
+    assert sum(photo.damage.damaged for photo in photos) == 4 + 3 + 2
+    first = next(photo for photo in photos if photo.damage.damaged)
     assert first.mask(100, 48)[20, 20]
     assert not first.mask(100, 48)[5, 5]
 
@@ -134,6 +134,6 @@ def test_bsdatas_rounds_are_the_nth_photographs_of_all_sequences() -> None:
     photos = find_photographs(folder)
 
     assert len({photo.sequence for photo in photos}) >= 2
-    assert any(photo.polygons for photo in photos)
+    assert any(photo.damage.damaged for photo in photos)
     agree = np.mean([photo.round == photo.index for photo in photos])
     assert agree > 0.9
