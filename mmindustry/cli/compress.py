@@ -15,7 +15,7 @@ from mmindustry.cli.exits import Exit
 from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import keep, said, typed
 from mmindustry.errors import MissingExtra
-from mmindustry.training.policy import PLANT_MACHINES, PLANT_WINDOWS
+from mmindustry.training.policy import PLANT_MACHINES, PLANT_SEED, PLANT_WINDOWS
 from mmindustry.training.repeatable import pin_matrices
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ _DataSet = Annotated[
 _Windows = Annotated[int, typer.Option(min=1, help="Labelled windows to simulate.")]
 _Machines = Annotated[int, typer.Option(min=1, help="Machines they come from.")]
 _Seed = Annotated[
-    int, typer.Option(min=0, help="Of windows and split: as the bundle was trained with.")
+    int | None,
+    typer.Option(min=0, help="Of windows and split. Default: as the bundle was trained with."),
 ]
 _TrainWindows = Annotated[
     int, typer.Option(help="Windows that pruned and distilled networks learn from, at most.")
@@ -49,6 +50,9 @@ _Work = Annotated[Path | None, typer.Option(help="Keep the data set here and use
 _Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
 
+_COMPARED = ("macro_f1", "product_macro_f1", "ece", "alarm_recall", "healthy_over_limit")
+
+
 def compress(
     folder: _Folder,
     to: _To,
@@ -56,7 +60,7 @@ def compress(
     data_set: _DataSet = None,
     windows: _Windows = PLANT_WINDOWS,
     machines: _Machines = PLANT_MACHINES,
-    seed: _Seed = 7,
+    seed: _Seed = None,
     train_windows: _TrainWindows = 4_000,
     epochs: _Epochs = 6,
     teacher: _Teacher = None,
@@ -75,9 +79,12 @@ def compress(
         raise MissingExtra("compress: needs torch; install mmindustry with the extra 'torch'")
     from mmindustry.training.compress.run import Order
     from mmindustry.training.compress.run import compress as make_smaller
+    from mmindustry.training.report.found import learned_seed
 
     began = perf_counter()
     loaded = read_bundle(bundle_folder(folder))
+    learned = learned_seed(loaded)
+    seed = (PLANT_SEED if learned is None else learned) if seed is None else seed
     order = Order(
         bundle=loaded,
         kind=to,
@@ -104,12 +111,16 @@ def compress(
 
 def _data(loaded: "Bundle", folder: Path | None, plan: dict[str, Any]) -> "DataSet":
     from mmindustry.training.learned_from import refuse_other_windows
-    from mmindustry.training.report.found import find_data
+    from mmindustry.training.report.found import find_data, learned_seed, refuse_met
     from mmindustry.training.simulated import SimulatedRun, simulated_data
 
     spec = loaded.manifest.spec
     if folder is not None:
-        return find_data(folder, spec)
+        data = find_data(folder, spec)
+        whole = data.data_hash() == loaded.manifest.data_hash
+        if not (whole and plan["seed"] == learned_seed(loaded)):  # else split as it was trained
+            refuse_met(loaded, data, str(folder))
+        return data
     data = simulated_data(SimulatedRun(**plan), spec, said, vocabulary=loaded.vocabulary)
     refuse_other_windows(loaded, data)
     return data
@@ -118,7 +129,7 @@ def _data(loaded: "Bundle", folder: Path | None, plan: dict[str, Any]) -> "DataS
 def _show(found: Mapping[str, Any]) -> None:
     for how, row in found["tried"].items():
         print(f"{how}:")
-        for name in ("macro_f1", "ece", "alarm_recall", "healthy_over_limit"):
+        for name in _COMPARED:
             print(f"  {name}: {row['parent'][name]:.4f} -> {row['variant'][name]:.4f}")
         low, high = row["macro_f1_lost_95"]
         print(f"  macro_f1_lost: {row['macro_f1_lost']:+.4f} [{low:+.4f}, {high:+.4f}]")

@@ -85,9 +85,9 @@ def _simulated(
 
 
 def _given(loaded: "Bundle", folder: Path) -> tuple["DataSet", str]:
-    from mmindustry.training.report.found import find_data
+    from mmindustry.training.report.found import find_unmet
 
-    return find_data(folder, loaded.manifest.spec), folder.name
+    return find_unmet(loaded, folder), folder.name
 
 
 def _write(whole: Mapping[str, Any], out: Path | None, json_out: Path | None) -> None:

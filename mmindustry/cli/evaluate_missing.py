@@ -4,17 +4,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import keep, said
 from mmindustry.errors import InputError, MissingExtra
 from mmindustry.training.policy import (
     PLANT_MACHINES,
+    PLANT_SEED,
     PLANT_WINDOWS,
     TRAINED_SHARE,
     TrainingPolicy,
@@ -22,39 +25,58 @@ from mmindustry.training.policy import (
 )
 from mmindustry.training.repeatable import pin_matrices
 
+if TYPE_CHECKING:
+    from mmindustry.fusion.bundle import Bundle
+
 _QUICK = {"windows": 600, "machines": 15}
 _FULL = {"windows": PLANT_WINDOWS, "machines": PLANT_MACHINES}
 _QUICK_EPOCHS = 4
 _LEAST_TRAIN = 32
 
 
+_Windows = Annotated[int | None, typer.Option(min=1, help="Labelled windows in all.")]
+_Machines = Annotated[int | None, typer.Option(min=5, help="Machines they come from.")]
+_TrainWindows = Annotated[
+    int | None,
+    typer.Option(
+        min=_LEAST_TRAIN, help="Windows each network learns from. Default: all there are."
+    ),
+]
+_Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Passes over them; as `train` takes for so many.")
+]
+_Seed = Annotated[int, typer.Option(min=0, help="Of machines, windows, split and weights.")]
+_Judged = Annotated[
+    str,
+    typer.Option(
+        help="Folder of a bundle (or builtin) to be judged, not a new network; its encoders "
+        "and fusion are the specialists', --epochs and --set are to be given as it got them."
+    ),
+]
+_Work = Annotated[
+    Path | None,
+    typer.Option(help="Keep data set and trained cells here, and go on from what stands."),
+]
+_Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="NAME=VALUE of any setting of a training, as in `train`."),
+]
+_Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
+_Quick = Annotated[bool, typer.Option("--quick", help="A small one, in minutes.")]
+
+
 def missing(
-    windows: Annotated[int | None, typer.Option(help="Labelled windows in all.")] = None,
-    machines: Annotated[int | None, typer.Option(help="Machines they come from.")] = None,
-    train_windows: Annotated[
-        int | None, typer.Option(help="Windows each network learns from. Default: all there are.")
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over them; as `train` takes for so many.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of machines, windows, split and weights.")] = 7,
-    bundle: Annotated[
-        str,
-        typer.Option(help="Folder of a bundle (or builtin) to be judged, not a new network."),
-    ] = "",
-    work: Annotated[
-        Path | None,
-        typer.Option(help="Keep data set and trained cells here, and go on from what stands."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="NAME=VALUE of any setting of a training, as in `train`."),
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
-    quick: Annotated[bool, typer.Option("--quick", help="A small one, in minutes.")] = False,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here, as JSON.")
-    ] = None,
+    windows: _Windows = None,
+    machines: _Machines = None,
+    train_windows: _TrainWindows = None,
+    epochs: _Epochs = None,
+    seed: _Seed = PLANT_SEED,
+    bundle: _Judged = "",
+    work: _Work = None,
+    settings: _Settings = None,
+    workers: _Workers = 2,
+    quick: _Quick = False,
+    json_out: JsonOut = None,
 ) -> None:
     """Compare one network for all presence patterns, made as `train --simulated` makes the built-in
     bundle, or that bundle itself, with a specialist for each.
@@ -69,22 +91,30 @@ def missing(
     """
     pin_matrices(os.environ)
     from mmindustry.cli.training import policy_of
+    from mmindustry.fusion.bundle import bundle_folder, read_bundle
 
     if find_spec("torch") is None:
         raise MissingExtra("evaluate missing: needs torch; install mmindustry with extra 'torch'")
     sizes = _QUICK if quick else _FULL
-    amount = windows or sizes["windows"]
-    usual = _passes(train_windows or round(TRAINED_SHARE * amount), quick=quick)
-    policy = policy_of(settings or [], {"epochs": epochs or usual, "seed": seed})
-    kept = work or Path(tempfile.mkdtemp(prefix="mmindustry-missing-"))
+    plan: dict[str, Any] = {
+        "windows": sizes["windows"] if windows is None else windows,
+        "machines": sizes["machines"] if machines is None else machines,
+        "seed": seed,
+        "workers": workers,
+    }
+    learned = round(TRAINED_SHARE * plan["windows"]) if train_windows is None else train_windows
+    judged = read_bundle(bundle_folder(bundle)) if bundle else None
+    asked: dict[str, Any] = {"epochs": epochs or _passes(learned, quick=quick), "seed": seed}
+    if judged is not None:
+        asked["fusion"] = judged.manifest.spec.fusion
+    policy = policy_of(settings or [], asked)
     began = perf_counter()
-    count = machines or sizes["machines"]
-    plan = {"windows": amount, "machines": count, "seed": seed, "workers": workers, "work": kept}
+    plan["work"] = work or Path(tempfile.mkdtemp(prefix="mmindustry-missing-"))
     try:
-        found = _compare(plan, train_windows, policy, bundle)
+        found = _compare(plan, train_windows, policy, judged)
     finally:
         if work is None:
-            shutil.rmtree(kept, ignore_errors=True)
+            shutil.rmtree(plan["work"], ignore_errors=True)
     _show(found)
     keep("missing", found, json_out, seconds=perf_counter() - began)
 
@@ -96,24 +126,31 @@ def _passes(learned: int, *, quick: bool) -> int:
         InputError: They are too few.
     """
     if learned < _LEAST_TRAIN:
-        raise InputError(f"--train-windows is {learned}; nothing is learned from less than 32")
+        raise InputError(
+            f"{learned} windows to learn from; nothing is learned from less than {_LEAST_TRAIN}: "
+            "give more --windows"
+        )
     return _QUICK_EPOCHS if quick else epochs_for(learned)
 
 
 def _compare(
-    plan: dict[str, Any], learned: int | None, policy: TrainingPolicy, bundle: str
+    plan: dict[str, Any], learned: int | None, policy: TrainingPolicy, judged: "Bundle | None"
 ) -> dict[str, Any]:
-    from mmindustry.fusion.bundle import bundle_folder, read_bundle
     from mmindustry.training.report.missing import MissingRun, compare
     from mmindustry.training.simulated import SimulatedRun, simulated_data, simulated_spec
 
-    run = MissingRun(
-        train_windows=learned,
-        policy=policy,
-        cells=plan["work"] / "missing",
-        bundle=read_bundle(bundle_folder(bundle)) if bundle else None,
-    )
-    data = simulated_data(SimulatedRun(**plan), simulated_spec(policy), said)
+    spec, pieces = simulated_spec(policy), None
+    if judged is not None:
+        spec = replace(judged.manifest.spec, members=1, stacked=False)
+        pieces = judged.vocabulary
+        if policy.fusion != spec.fusion:
+            raise InputError(
+                f"--set fusion={policy.fusion}: {judged.id} fuses by {spec.fusion}, and so do the "
+                "specialists it is compared with"
+            )
+    cells = plan["work"] / "missing"
+    run = MissingRun(train_windows=learned, policy=policy, cells=cells, bundle=judged)
+    data = simulated_data(SimulatedRun(**plan), spec, said, vocabulary=pieces)
     return compare(data, run, said)
 
 

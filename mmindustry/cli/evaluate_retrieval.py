@@ -64,10 +64,10 @@ def retrieval(
 def _data(
     loaded: "Bundle", given: Path | None, work: Path, *, wanted: tuple[int, int, int]
 ) -> "DataSet":
-    from mmindustry.training.report.found import Unmet, find_data, make_unmet
+    from mmindustry.training.report.found import Unmet, find_unmet, make_unmet
 
     if given is not None:
-        return find_data(given, loaded.manifest.spec)
+        return find_unmet(loaded, given)
     windows, seed, workers = wanted
     unmet = Unmet(windows=windows, a_machine=_WINDOWS_A_MACHINE, seed=seed, workers=workers)
     return make_unmet(loaded, unmet, work, said)

@@ -138,6 +138,7 @@ def compressed(found: Mapping[str, Any]) -> Iterator[Row]:
         yield (
             how,
             f"{_of(old['macro_f1'])} to {_of(new['macro_f1'])}",
+            f"{_of(old['product_macro_f1'])} to {_of(new['product_macro_f1'])}",
             f"{_of(old['ece'])} to {_of(new['ece'])}",
             f"{_of(old['alarm_recall'])} to {_of(new['alarm_recall'])}",
             f"{cost['batch_1']:.2f}, {cost['batch_32']:.2f}",

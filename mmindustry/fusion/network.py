@@ -79,6 +79,12 @@ class Network(nn.Module):
             tuple(encoders[at].feature_width for at in self.heard),
         )
 
+    def prior(self) -> NDArray[np.float64]:
+        """Return the share of each class that evidence stands on, (faults,)."""
+        shares = np.exp(self.get_buffer("log_prior").double().cpu().numpy())
+        prior: NDArray[np.float64] = shares / shares.sum()
+        return prior
+
     def encoders(self) -> dict[str, Encoder]:
         """Return the encoders by `modality.name`, each part of joined ones."""
         named = zip(self.spec.modalities, (self.image, self.audio, self.text), strict=True)

@@ -15,7 +15,7 @@ def bundle_card(manifest: Manifest) -> str:
     lengths = " and ".join(f"{s:g} s" for s in manifest.spec.recipe.window_lengths)
     parts = [
         f"# Bundle `{manifest.name}`",
-        f"Judges windows of {lengths} by camera, machine sound and log text, in any combination.",
+        f"Judges windows of {lengths} by {_senses(manifest.spec)}.",
         f"Made by:\\n\\n    {manifest.command or 'not recorded'}".replace("\\n", "\n"),
         _origin(manifest),
         "## On machines it has never met",
@@ -25,6 +25,17 @@ def bundle_card(manifest: Manifest) -> str:
         _LIMITS,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+_SENSES = ("camera", "machine sound", "log text")
+
+
+def _senses(spec: NetworkSpec) -> str:
+    """Return what a network reads, in words."""
+    read = [sense for sense, heard in zip(_SENSES, spec.heard, strict=True) if heard]
+    if len(read) == 1:
+        return f"{read[0]} alone"
+    return f"{', '.join(read[:-1])} and {read[-1]}, in any combination"
 
 
 _LIMITS = """\

@@ -27,6 +27,7 @@ Tell = Callable[[str], None]
 _BASELINE_SHARE = 0.7
 _BASELINE_WINDOWS = 12
 _TOLD_EVERY = 10
+_SEEDS_APART = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,18 @@ def orders(windows: int, recipe: Recipe, *, machines: int, seed: int) -> list[Or
     visits = -(-windows // machines)
     lengths = recipe.window_lengths
     return [
-        Order(seed=seed * 10_000 + m, visits=visits, length_seconds=lengths[m % len(lengths)])
+        Order(seed=seed * _SEEDS_APART + m, visits=visits, length_seconds=lengths[m % len(lengths)])
         for m in range(machines)
     ]
+
+
+def machine_seed(group: str) -> int | None:
+    """Return the seed of the `orders` that made a machine's windows; None = it is none of these.
+
+    >>> machine_seed("70012"), machine_seed("north/press/line-1/pump-1")
+    (7, None)
+    """
+    return int(group) // _SEEDS_APART if group.isdecimal() else None
 
 
 def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and told

@@ -133,7 +133,11 @@ class _Run:
         self._rows = rows
         device = open_device(policy.device, attend.team.place)
         self._batches = open_batches(data, rows, policy, device)
-        self.prior = class_prior(self._batches.targets.fault[rows], len(data.spec.faults))
+        self.prior = (
+            class_prior(self._batches.targets.fault[rows], len(data.spec.faults))
+            if lesson is None
+            else lesson.network.prior()
+        )
         self._precision = open_precision(policy.precision, device)
         self._held = HeldOut(
             batches=self._batches,

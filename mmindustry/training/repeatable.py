@@ -39,10 +39,15 @@ def plain_convolutions(environment: Mapping[str, str]) -> Iterator[None]:
     if environment.get(_CONVOLUTIONS):
         yield
         return
-    from torch.backends import mkldnn, nnpack  # noqa: PLC0415 - nothing is trained without
+    import torch  # noqa: PLC0415 - nothing is trained without
 
-    with mkldnn.flags(enabled=False), nnpack.flags(enabled=False):
-        yield
+    usual = torch._C._get_mkldnn_enabled()  # noqa: SLF001 - `mkldnn.flags` warns of a GPU's
+    torch._C._set_mkldnn_enabled(False)  # noqa: SLF001, FBT003 - as it is called
+    try:
+        with torch.backends.nnpack.flags(enabled=False):
+            yield
+    finally:
+        torch._C._set_mkldnn_enabled(usual)  # noqa: SLF001
 
 
 def pin_matrices(environment: MutableMapping[str, str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import mmindustry
-from mmindustry.errors import InputError, Interrupted
+from mmindustry.errors import InputError
 from mmindustry.features.spec import PRODUCT, Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import ARRAYS, CARD, HEATMAP, MODEL, WEIGHTS, write_bundle
@@ -35,6 +35,7 @@ from mmindustry.training.examples import make_data, orders
 from mmindustry.training.folds import grouped_folds
 from mmindustry.training.heatmap_lane import LaneRun, evaluate_lane
 from mmindustry.training.loop import Attend, fit
+from mmindustry.training.obeying import Stoppable, obeying
 from mmindustry.training.policy import PLANT_MACHINES, PLANT_SEED, PLANT_WINDOWS, TrainingPolicy
 from mmindustry.training.serving import Measured, Serving, measure
 from mmindustry.training.split import Split, plant_split
@@ -170,11 +171,12 @@ def _written(
 ) -> Report:
     """Export and measure what was chosen `of` these windows, and write the bundle."""
     data, split, basis = of
-    attend = obeying(attend)
+    trained, attend = attend, obeying(attend)
     attend.tell(f"measuring on {len(split.validate) + len(split.test)} windows it did not learn")
     model = export_onnx(chosen.network)
     serving = Serving(run.healthy_prior, run.good_prior, run.seed)
-    measured = measure(OnnxRuntime(model), data, split, prior=chosen.prior, serving=serving)
+    runtime = Stoppable(OnnxRuntime(model), trained)
+    measured = measure(runtime, data, split, prior=chosen.prior, serving=serving)
     attend.tell("control: learning labels dealt at random by heart")
     measured.metrics["macro_f1"] |= permuted_labels(data, split, run.policy, attend=attend)
     if run.folds:
@@ -273,21 +275,6 @@ def _manifest(run: SimulatedRun, measured: Measured, data_hash: str) -> Manifest
             "torch": torch.__version__,
         },
     )
-
-
-def obeying(attend: Attend) -> Attend:
-    """Return who attends what follows the training: nothing of it is kept, and each line told is a
-    moment to stop at."""
-
-    def tell(message: str) -> None:
-        if attend.stop():
-            again = f"; the same command goes on from {attend.checkpoint}"
-            raise Interrupted(
-                f"stopped before the bundle was written{again if attend.checkpoint else ''}"
-            )
-        attend.tell(message)
-
-    return Attend(tell=tell, access=attend.access)
 
 
 def _silent(message: str) -> None:

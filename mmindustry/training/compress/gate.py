@@ -1,7 +1,8 @@
 """What a compressed network must keep, on machines neither it nor its parent has met.
 
-At most one point of macro-F1 lost, at most 0.01 more calibration error, no event fewer caught at
-the same budget of false alarms, and the same answers at every batch size that is served.
+At most one point of macro-F1 lost, of faults and of products, at most 0.01 more calibration error,
+no event fewer caught at the same budget of false alarms, and the same answers at every batch size
+that is served.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from mmindustry.training.split import Rows, Split, in_parts
 Array = NDArray[np.float64]
 
 MOST_F1_LOST = 0.01
-"""Macro-F1 that may be lost."""
+"""Macro-F1 that may be lost, of faults and of products."""
 MOST_ECE_ADDED = 0.01
 """Calibration error that may be added."""
 MOST_UNLIKE = 1e-3
@@ -63,11 +64,15 @@ class Gate:
         truth = self.data.targets().take(self.split.test)
         unlike = self._unlike(variant)
         lost = old.f1(truth) - new.f1(truth)
+        blurred = old.product_f1(truth) - new.product_f1(truth)  # NaN: no product was seen
         added = new.ece(truth) - old.ece(truth)
         before, after = (answers.caught(truth) for answers in (old, new))
         missed = float(before.mean() - after.mean()) if len(before) else 0.0
         reasons = {
             f"macro-F1 falls by {lost:.4f}, more than {MOST_F1_LOST}": lost > MOST_F1_LOST,
+            f"products' macro-F1 falls by {blurred:.4f}, more than {MOST_F1_LOST}": (
+                blurred > MOST_F1_LOST
+            ),
             f"ECE grows by {added:.4f}, more than {MOST_ECE_ADDED}": added > MOST_ECE_ADDED,
             f"{missed:.4f} of the events are no longer caught at the budget": missed > 0,
             f"answers move by {unlike:.2g} with the batch size": unlike > MOST_UNLIKE,
@@ -77,6 +82,7 @@ class Gate:
             "variant": new.figures(truth),
             "macro_f1_lost": lost,
             "macro_f1_lost_95": list(_lost_interval(old, new, truth)),
+            "product_macro_f1_lost": None if np.isnan(blurred) else blurred,
             "ece_added": added,
             "alarm_recall_lost": missed,
             "unlike_over_batch_sizes": unlike,
@@ -92,25 +98,29 @@ class Gate:
         healthy = self.data.targets().fault[self.split.validate] == self._healthy()
         calm = _alarm(held[1], self._healthy())[healthy]
         limit = float(np.quantile(calm, 1 - HEALTHY_ALARMS)) if len(calm) else 1.0
-        return Answers(test[0], _alarm(test[1], self._healthy()) > limit, self._healthy())
+        over = _alarm(test[1], self._healthy()) > limit
+        return Answers(likely=test[0], over=over, product=test[2], healthy=self._healthy())
 
     def _healthy(self) -> int:
         return self.data.spec.faults.index(HEALTHY)
 
-    def _said(self, subject: Subject, rows: Rows) -> tuple[Array, Array]:
-        """Return probabilities under the windows' own mix and under the serving prior."""
+    def _said(self, subject: Subject, rows: Rows) -> tuple[Array, Array, NDArray[np.int64]]:
+        """Return fault probabilities under the windows' own mix and under the serving prior, and
+        the product class, -1 where the camera sees nothing."""
         parts = [self._part(subject, part) for part in in_parts(rows, _BATCH)]
-        own, served = (np.concatenate(side) for side in zip(*parts, strict=True))
-        return own, served
+        own, served, product = (np.concatenate(side) for side in zip(*parts, strict=True))
+        return own, served, product
 
-    def _part(self, subject: Subject, rows: Rows) -> tuple[Array, Array]:
+    def _part(self, subject: Subject, rows: Rows) -> tuple[Array, Array, NDArray[np.int64]]:
         arrays = self.data.batch(rows)
         seen = (arrays["present"] > 0).tolist()
         temperature = np.array([subject.calibration.temperature(tuple(row)) for row in seen])
-        evidence = subject.runtime.run(arrays).evidence.astype(np.float64)
+        raw = subject.runtime.run(arrays)
+        evidence = raw.evidence.astype(np.float64)
         return (
             posterior(evidence, self.prior, temperature),
             posterior(evidence, self.serving, temperature),
+            np.where(arrays["present"][:, 0] > 0, raw.product.argmax(axis=1), -1),
         )
 
     def _unlike(self, subject: Subject) -> float:
@@ -124,19 +134,28 @@ class Gate:
         return max(moved)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a network said of the test windows: (windows, faults) probabilities, and which windows
-    are over its limit of alarms."""
+    """What a network said of the test windows: (windows, faults) probabilities, which windows are
+    over its limit of alarms, and the product class (windows,), -1 where nothing is seen."""
 
     likely: Array
     over: NDArray[np.bool_]
+    product: NDArray[np.int64]
     healthy: int
 
     def f1(self, truth: Targets, rows: Rows | slice = slice(None)) -> float:
         """Return macro-F1."""
         chosen = self.likely[rows].argmax(axis=1)
         return macro_f1(chosen, truth.fault[rows], self.likely.shape[1])
+
+    def product_f1(self, truth: Targets) -> float:
+        """Return macro-F1 of the product classes; NaN where no product is seen."""
+        seen = (truth.product >= 0) & (self.product >= 0)
+        if not seen.any():
+            return float("nan")
+        classes = int(max(truth.product[seen].max(), self.product[seen].max())) + 1
+        return macro_f1(self.product[seen], truth.product[seen], classes)
 
     def ece(self, truth: Targets) -> float:
         """Return the expected calibration error."""
@@ -155,6 +174,7 @@ class Answers:
         caught = self.caught(truth)
         return {
             "macro_f1": self.f1(truth),
+            "product_macro_f1": self.product_f1(truth),
             "ece": self.ece(truth),
             "alarm_recall": float(caught.mean()) if len(caught) else float("nan"),
             "healthy_over_limit": float(self.over[calm].mean()) if calm.any() else float("nan"),

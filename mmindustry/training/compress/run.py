@@ -37,6 +37,7 @@ PRUNED_SHARES = (0.3, 0.2, 0.1)
 
 _GOOD_SHARE = 0.9
 _LEAST_TRAIN = 32
+_LEAST_NORMAL = 8
 _TUNING_RATE = 1e-3  # a third of the peak of training from nothing: what is known shall stay
 _CALIBRATION_BATCH = 20
 
@@ -56,7 +57,7 @@ class Order:
     train_windows: int = 4_000
     """Windows of the training side to train on, at most."""
     normal_windows: int = 200
-    """Windows of healthy machines that int8 takes its ranges from (learning.md 4.9)."""
+    """Windows of healthy machines that int8 takes its ranges from, at most (learning.md 4.9)."""
     teachers: tuple[Bundle, ...] = ()
     """Bundles that teach beside `bundle`, where it is distilled."""
 
@@ -84,6 +85,8 @@ class Candidate:
     spec: NetworkSpec
     weights: bytes
     model: bytes
+    learned: bool = True
+    """Whether it was trained on; else its products come as often as its parent's."""
 
 
 Maker = Callable[[Order, DataSet, Split, Tell], Iterator[Candidate]]
@@ -123,7 +126,13 @@ def _about(order: Order) -> dict[str, Any]:
 
 def _write(order: Order, candidate: Candidate, fitted: Measured, found: Mapping[str, Any]) -> str:
     parent = order.bundle.manifest
-    compression = {"kind": order.kind, "how": candidate.how, **found}
+    trained_by = parent.metrics.get("compression", {}).get("trained_by", parent.command)
+    compression = {
+        "kind": order.kind,
+        "how": candidate.how,
+        "trained_by": trained_by,
+        **found,
+    }
     manifest = replace(
         parent,
         name=f"{parent.name}-{order.kind}",
@@ -131,6 +140,7 @@ def _write(order: Order, candidate: Candidate, fitted: Measured, found: Mapping[
         calibration=fitted.calibration,
         thresholds=fitted.thresholds,
         product_temperature=fitted.product_temperature,
+        product_shift=fitted.product_shift if candidate.learned else parent.product_shift,
         metrics={**_kept(parent.metrics), **fitted.metrics, "compression": compression},
         parent=order.bundle.id,
         command=order.command,
@@ -154,17 +164,19 @@ def _int8(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Can
     """Yield the model quantised, the most first; the weights for CUDA stay the parent's."""
     healthy = data.targets().fault[split.train] == data.spec.faults.index(HEALTHY)
     calm = split.train[healthy]
-    if len(calm) < order.normal_windows:
+    if len(calm) < _LEAST_NORMAL:
         raise InputError(
-            f"int8 needs {order.normal_windows} healthy windows to take ranges from, "
-            f"here are {len(calm)}; give more --windows"
+            f"int8 takes its ranges from {_LEAST_NORMAL} healthy windows at least, among those "
+            f"trained on are {len(calm)}; train the bundle on more, or give more by --data-set"
         )
     drawn = np.random.default_rng(order.seed).permutation(calm)[: order.normal_windows]
     normal = [data.batch(part) for part in in_parts(np.sort(drawn), _CALIBRATION_BATCH)]
     for scope in SCOPES:
         tell(f"int8: {scope}")
         model = quantised(order.bundle.model, normal, scope)
-        yield Candidate(how=scope, spec=data.spec, weights=order.bundle.weights, model=model)
+        yield Candidate(
+            how=scope, spec=data.spec, weights=order.bundle.weights, model=model, learned=False
+        )
 
 
 def _pruned(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[Candidate]:

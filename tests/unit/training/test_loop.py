@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from mmindustry.errors import ConfigError, InputError, Interrupted
+from mmindustry.fusion.bundle import read_bundle
+from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.training.batches import open_batches
 from mmindustry.training.checkpoint import FILE
 from mmindustry.training.dataset import DataSet
@@ -23,10 +25,11 @@ from mmindustry.training.device import Precision, Team, open_device, open_precis
 from mmindustry.training.gradients import Gradients
 from mmindustry.training.loop import Attend, Moment, Trained, fit, new_lesson, train
 from mmindustry.training.losses import class_prior
+from mmindustry.training.obeying import Stoppable, obeying
 from mmindustry.training.policy import AugmentPolicy, TrainingPolicy
 from mmindustry.training.repeatable import KERNELS
-from mmindustry.training.simulated import obeying
 from mmindustry.training.steps import hold_norms, make_optimizer, rate_at, set_rate
+from tests.noise import noise_bundle, noise_features, noise_spec
 
 ROWS, HELD = np.arange(42), np.arange(42, 60)
 QUICK = TrainingPolicy(epochs=3, batch=8, averaging=0.9)
@@ -157,7 +160,20 @@ def test_what_follows_the_training_stops_at_the_next_line_and_keeps_the_run(
         attend.tell("heat map")
 
     assert heard == ["measuring"]
-    assert (attend.checkpoint, attend.part) == (None, "")
+    assert (attend.checkpoint, attend.part) == (tmp_path / "control", "")
+    assert obeying(Attend()).checkpoint is None
+
+
+def test_measuring_stops_at_the_next_batch(tmp_path: Path) -> None:
+    asked = iter([False, True])
+    model = OnnxRuntime(read_bundle(noise_bundle()).model)
+    attend = Attend(stop=lambda: next(asked), checkpoint=tmp_path)
+    runtime = Stoppable(model, attend)
+    arrays = {name: noise_features(1).arrays[name][None] for name in noise_spec().inputs}
+
+    np.testing.assert_array_equal(runtime.run(arrays).evidence, model.run(arrays).evidence)
+    with pytest.raises(Interrupted, match=rf"before the bundle was written; .* {tmp_path}"):
+        runtime.run(arrays)
 
 
 def test_without_a_checkpoint_an_interrupted_run_says_that_nothing_was_kept(tiny: DataSet) -> None:

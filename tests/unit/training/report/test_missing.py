@@ -11,16 +11,18 @@ from typer.testing import CliRunner
 from mmindustry.cli import evaluate_missing
 from mmindustry.cli.main import new_app
 from mmindustry.errors import BundleError, InputError
-from mmindustry.fusion.bundle import Bundle, read_bundle
+from mmindustry.fusion.bundle import Bundle, read_bundle, write_bundle
 from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
+from mmindustry.fusion.spec import NetworkSpec
+from mmindustry.training import simulated
 from mmindustry.training.dataset import DataSet, write_shard
 from mmindustry.training.learned_from import training_prior
 from mmindustry.training.policy import TrainingPolicy
 from mmindustry.training.report.missing import MissingRun, Pair, compare
 from mmindustry.training.scores import macro_f1
 from mmindustry.training.split import Rows, plant_split
-from tests.noise import FAULTS, noise_bundle, noise_spec
+from tests.noise import FAULTS, noise_bundle, noise_contents, noise_manifest, noise_spec
 from tests.unit.test_training import labelled
 
 
@@ -128,3 +130,46 @@ def test_a_bundle_that_is_none_is_refused_before_windows_are_made(tmp_path: Path
 
     assert isinstance(refused.exception, BundleError)
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--train-windows", "0"], ["--seed", "-1"], ["--epochs", "0"], ["--machines", "0"]],
+)
+def test_numbers_that_nothing_can_be_done_with_are_refused_by_their_option(
+    words: list[str],
+) -> None:
+    refused = CliRunner().invoke(new_app(), ["evaluate", "missing", "--quick", *words])
+
+    assert refused.exit_code == 2
+    assert words[0] in refused.output
+
+
+def test_a_bundle_is_compared_with_specialists_of_its_own_make(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[NetworkSpec] = []
+
+    def made(_run: object, spec: NetworkSpec, _tell: object, **_vocabulary: object) -> DataSet:
+        asked.append(spec)
+        raise InputError("noted")
+
+    monkeypatch.setattr(simulated, "simulated_data", made)
+    manifest = noise_manifest()
+    gated = replace(manifest, spec=replace(manifest.spec, fusion="gmu"))
+    write_bundle(tmp_path / "own", gated, noise_contents())
+    words = [
+        "evaluate",
+        "missing",
+        "--work",
+        str(tmp_path / "w"),
+        "--bundle",
+        str(tmp_path / "own"),
+    ]
+
+    first = CliRunner().invoke(new_app(), words)
+    second = CliRunner().invoke(new_app(), [*words, "--set", "fusion=concat"])
+
+    assert str(first.exception) == "noted"
+    assert [spec.fusion for spec in asked] == ["gmu"]
+    assert "fuses by gmu" in str(second.exception)

@@ -16,7 +16,7 @@ from mmindustry.errors import InputError
 from mmindustry.fusion.bundle import read_bundle, write_bundle
 from mmindustry.fusion.calibration import PATTERNS
 from mmindustry.training.dataset import DataSet, Targets, write_shard
-from mmindustry.training.report.found import Unmet, find_data, make_unmet
+from mmindustry.training.report.found import Unmet, find_data, find_unmet, make_unmet
 from mmindustry.training.report.measure import Told, report
 from mmindustry.training.report.page import page
 from mmindustry.training.report.visits import visit_alarms
@@ -88,7 +88,28 @@ def test_windows_a_bundle_was_trained_on_are_refused(folder: Path, tmp_path: Pat
     write_bundle(tmp_path / "own", manifest, noise_contents())
 
     with pytest.raises(InputError, match="was trained on these windows"):
-        report(read_bundle(tmp_path / "own"), data, TOLD)
+        find_unmet(read_bundle(tmp_path / "own"), folder)
+
+
+def test_one_machine_a_bundle_was_trained_on_is_enough_to_refuse(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "part-0", tmp_path / "w" / "one")
+    labels = tmp_path / "w" / "one" / "labels.json"
+    told = json.loads(labels.read_text("utf-8"))
+    trained = replace(noise_manifest(), command="mmindustry train --simulated --seed 9 --out own")
+    smaller = {"compression": {"trained_by": trained.command}}
+    made = replace(noise_manifest(), command="mmindustry compress own", metrics=smaller)
+    for name, manifest in (("own", trained), ("small", made)):
+        write_bundle(tmp_path / name, manifest, noise_contents())
+        others = [{**one, "group": f"8000{at % 4}"} for at, one in enumerate(told)]
+        labels.write_text(json.dumps(others), "utf-8")
+        bundle = read_bundle(tmp_path / name)
+        assert len(find_unmet(bundle, tmp_path / "w")) == len(told)
+
+        labels.write_text(json.dumps([*others[:-1], {**told[-1], "group": "90003"}]), "utf-8")
+        with pytest.raises(InputError, match=r"trained on 1 of its 5 machines \(90003 "):
+            find_unmet(bundle, tmp_path / "w")
 
 
 def test_the_machines_a_bundle_learned_from_are_refused_by_their_seed(tmp_path: Path) -> None:
