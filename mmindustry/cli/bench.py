@@ -140,15 +140,19 @@ def transfer(
     folder = data
     found = _timed("bench-transfer", lambda: compare(folder, bundle, said), out)
     for kind, one in found["kinds"].items():
-        print(f"{kind}: {one['windows']} windows, {one['groups']} groups")
-        for labels, row in one["labels"].items():
-            print(f"  {labels} labels: {_plain(row)}")
+        material = f"{one['windows']} windows of {one['groups']} {one['groups_are']}"
+        print(f"{kind}: {material}, {one['draws']} draws")
+        for row in one["labels"].values():
+            told = {name: value for name, value in row.items() if name != "learned_from"}
+            print(f"  {row['learned_from']} labels: {_plain(told)}")
     if (heat := found["heatmap"]) is not None:
         print(f"heat map: {heat['pictures']} pictures of products, no label")
         for name in ("ours", "brightness"):
             print(f"  {name}: {_plain(heat[name])}")
         for seed, row in enumerate(heat["random"]):
             print(f"  random {seed}: {_plain(row)}")
+    for name, reason in found["left_out"].items():
+        print(f"left out: {name}: {reason}")
 
 
 def _timed(name: str, run: Callable[[], dict[str, Any]], out: Path | None) -> dict[str, Any]:

@@ -15,15 +15,16 @@ from mmindustry.errors import InputError
 from mmindustry.features.picture import fit
 from mmindustry.fusion.heatmap import HeatmapNetwork
 from mmindustry.fusion.heatmap_runtime import HeatmapRuntime, planes
+from mmindustry.training.bench.real import drawn_on
 from mmindustry.training.heatmap import Masked, control_heats, heat_figures
 from mmindustry.training.pictures import read_picture
-from mmindustry.training.real.products import find_products, mask_at
+from mmindustry.training.real.products import find_products
 
 _SEEDS = 3
 _HALF = 0.5
 
 
-def show_defects(data: Path, heatmap: HeatmapRuntime) -> dict[str, Any] | None:
+def show_defects(data: Path, heatmap: HeatmapRuntime) -> dict[str, Any]:
     """Return how well defects of real products are shown, by the heat map and by controls.
 
     Args:
@@ -33,11 +34,12 @@ def show_defects(data: Path, heatmap: HeatmapRuntime) -> dict[str, Any] | None:
     Returns:
         `ours`, `random` (seed by seed) and `brightness`: the better way round on these very
         pictures; each as `heat_figures`. `better`: our pixel average precision stands, by its
-        interval over pictures, above every control. None where there is no mask.
+        interval over pictures, above every control.
+
+    Raises:
+        InputError: There are no products with masks, none without a defect, or a mask is empty.
     """
     seen = _products(data / "images", heatmap.side)
-    if seen is None or not seen.defective.any():
-        return None
     given = planes(seen.pictures)
     drawn = []
     for seed in range(_SEEDS):
@@ -59,15 +61,11 @@ def show_defects(data: Path, heatmap: HeatmapRuntime) -> dict[str, Any] | None:
     }
 
 
-def _products(folder: Path, side: int) -> Masked | None:
+def _products(folder: Path, side: int) -> Masked:
     """Return the pictures of all products, each a group of its own; those of which nobody drew
     where the defect is are left out."""
-    try:
-        found = find_products(folder)
-    except InputError:
-        return None
     pictures, masks, names = [], [], []
-    for product in found:
+    for product in find_products(folder):
         told = zip(product.pictures, product.masks, product.named, strict=True)
         for path, mask, anomalous in told:
             if mask is None and anomalous:
@@ -75,12 +73,17 @@ def _products(folder: Path, side: int) -> Masked | None:
             pictures.append(fit(read_picture(path), side, side)[..., ::-1])
             masks.append(np.zeros((side, side), np.bool_) if mask is None else _at(mask, side))
             names.append(f"{product.name}/{path.name}")
-    states = np.where(np.any(masks, axis=(1, 2)), "defect", "good")
+    drawn = [bool(mask.any()) for mask in masks]
+    if all(drawn) or not any(drawn):
+        raise InputError(
+            f"{folder}: needs two classes; of {len(drawn)} pictures {sum(drawn)} have a mask"
+        )
+    states = np.where(drawn, "defect", "good")
     return Masked(np.array(pictures), np.array(masks), np.array(names), states)
 
 
 def _at(mask: Path, side: int) -> NDArray[np.bool_]:
     """Return where more than half of a pixel is drawn on; of a finer defect, where most is."""
-    drawn = mask_at(mask).astype(np.float32)
+    drawn = drawn_on(mask).astype(np.float32)
     share = cv2.resize(drawn, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray((share > _HALF) if share.max() > _HALF else (share >= share.max()))

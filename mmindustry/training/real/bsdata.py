@@ -23,7 +23,12 @@ from mmindustry.training.pixels import Counts, average_precision_of, pixel_count
 from mmindustry.training.real.looks import Looks, best_way, learned_elsewhere, look_at
 from mmindustry.training.real.outlines import damaged_share
 from mmindustry.training.real.patch_head import PatchHead, Rows, draw_rows, fit_head, hard_rows
-from mmindustry.training.real.photographs import Photograph, find_photographs
+from mmindustry.training.real.photographs import (
+    Photograph,
+    find_photographs,
+    labels_without_photograph,
+)
+from mmindustry.training.real.products import some
 from mmindustry.training.real.rounds import interval, pairs_in_order, share_of
 from mmindustry.training.real.shelf import (
     Order,
@@ -83,6 +88,9 @@ def evaluate_bsdata(
     """
     eyes = patch_encoder(encoder)
     photos = find_photographs(folder)
+    lone = labels_without_photograph(folder, photos)
+    if lone:
+        tell(f"labels of no photograph, not used: {some(lone)}; a label is named as its photograph")
     sequences = np.array([photo.sequence for photo in photos])
     truth = np.array([photo.damage.damaged for photo in photos])
     _check(folder, sequences, truth)
@@ -92,7 +100,8 @@ def evaluate_bsdata(
     with working_folder(work) as kept:
         shelf = fill_shelf(kept, Order(paths, eyes, size), tell)
         judged = _judge(_Task(photos, shelf, size, sequences, truth), tell)
-    return _figures(photos, looks, judged, encoder=encoder, size=size)
+    figures = _figures(photos, looks, judged, encoder=encoder, size=size)
+    return figures | {"labels_without_photograph": len(lone)}
 
 
 def _check(folder: Path, sequences: NDArray[np.str_], truth: NDArray[np.bool_]) -> None:

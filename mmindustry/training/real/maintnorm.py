@@ -17,7 +17,7 @@ from mmindustry.errors import InputError
 from mmindustry.features.spelling import shapes
 from mmindustry.features.spelling.stock import Pairs
 from mmindustry.training.real.intervals import ratio_interval
-from mmindustry.training.real.spelling import fit_speller, settle
+from mmindustry.training.real.spelling import LEAST_LINES, fit_speller, settle
 from mmindustry.training.texts import read_text
 
 Spell = Callable[[Sequence[str]], Sequence[str]]
@@ -150,12 +150,25 @@ def _share(got: Mapping[int, int], of: Mapping[int, int]) -> dict[str, Any]:
 
 
 def evaluate_maintnorm(data: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Return the figures of every ordered pair of companies.
+    """Return the figures of every ordered pair of companies with enough lines to learn from.
+
+    Returns:
+        `directions`, `lines` of each company in them, and `left_out`: company -> its few lines.
 
     Raises:
-        InputError: The folder lacks what is needed.
+        InputError: The folder lacks what is needed, or fewer than two companies remain.
     """
     companies = find_companies(data)
+    few = {name: len(lines) for name, lines in companies.items() if len(lines) < LEAST_LINES}
+    for name, count in few.items():
+        say(f"{name}: left out, {count} lines; spelling is learned from {LEAST_LINES} or more")
+        del companies[name]
+    if len(companies) < _COMPANIES:
+        told = ", ".join(f"{name} has {count}" for name, count in few.items())
+        raise InputError(
+            f"{data}: {len(companies)} companies with {LEAST_LINES} lines or more; two are needed "
+            f"({told})"
+        )
     for name, lines in companies.items():
         if not any("changed" in _counted(kind_of(*pair)) for line in lines for pair in line):
             raise InputError(
@@ -167,7 +180,7 @@ def evaluate_maintnorm(data: Path, say: Callable[[str], None]) -> dict[str, Any]
     for learned, tried in permutations(companies, 2):
         say(f"learned on {learned} ({told[learned]} lines), tried on {tried} ({told[tried]} lines)")
         found[f"{learned}->{tried}"] = _direction(companies[learned], companies[tried])
-    return {"lines": told, "how_set": HOW, "directions": found}
+    return {"lines": told, "left_out": few, "how_set": HOW, "directions": found}
 
 
 def _direction(learned: Company, tried: Company) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Photographs of machines in sequence: found in a folder by their names, with their polygons."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -65,6 +65,23 @@ def find_photographs(folder: Path) -> list[Photograph]:
             )
         )
     return found
+
+
+def labels_without_photograph(folder: Path, photos: Sequence[Photograph]) -> list[Path]:
+    """Return the label files below a folder that are of none of the photographs.
+
+    A JSON file is a label if it is named as photographs are, or holds labelme's shapes.
+    """
+    known = {photo.path.stem for photo in photos}
+    others = (path for path in sorted(folder.rglob("*.json")) if path.stem not in known)
+    return [path for path in others if taken_at(path) is not None or _has_shapes(path)]
+
+
+def _has_shapes(path: Path) -> bool:
+    try:
+        return "shapes" in read_document(path)
+    except InputError:
+        return False  # no labelme file, and not named as one
 
 
 def taken_at(path: Path) -> tuple[str, str] | None:

@@ -29,7 +29,8 @@ _WORDS_OUT = 0.15
 often than words are."""
 _PENALTY = 1.0
 _STEPS = 200
-_LEAST_LINES = 20
+LEAST_LINES = 20
+"""Spelt-out lines of a company that spelling is learned from."""
 
 
 @dataclass(slots=True)
@@ -61,9 +62,9 @@ def fit_speller(spelt: Sequence[Pairs], *, general: bool = True) -> Speller:
     Raises:
         InputError: Too few lines, or none in which anything is spelt out.
     """
-    if len(spelt) < _LEAST_LINES:
+    if len(spelt) < LEAST_LINES:
         raise InputError(
-            f"{len(spelt)} lines are too few to learn spelling from: need {_LEAST_LINES}"
+            f"{len(spelt)} lines are too few to learn spelling from: need {LEAST_LINES}"
         )
     raw = [[token for token, _ in line] for line in spelt]
     plain = plain_words() if general else frozenset()
