@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 from mmindustry.errors import InputError
 from mmindustry.training.real import bsdata
 from mmindustry.training.real.looks import learned_elsewhere
-from mmindustry.training.real.photographs import find_photographs
+from mmindustry.training.real.photographs import find_photographs, labels_without_photograph
 from mmindustry.training.real.rounds import pairs_in_order, share_of
 from tests.promises import missing
 
@@ -75,8 +75,14 @@ def test_pits_are_found_within_rounds_and_a_sequence_of_one_class_harms_nothing(
 ) -> None:
     monkeypatch.setattr(bsdata, "LONGEST_SIDE", 208)
 
-    found = bsdata.evaluate_bsdata(lay_out(tmp_path), "builtin", silent, work=tmp_path / "work")
+    lone = lay_out(tmp_path) / "images" / "drives_labels" / "07_220101000000_1_2_crop_1.json"
+    lone.write_text('{"shapes": []}')
+    told: list[str] = []
 
+    found = bsdata.evaluate_bsdata(tmp_path, "builtin", told.append, work=tmp_path / "work")
+
+    assert told[0].startswith(f"labels of no photograph, not used: 1 ({lone.name})")
+    assert found["labels_without_photograph"] == 1
     assert len(list((tmp_path / "work").glob("*.npy"))) == 3
     assert found["sequences_of_one_class"] == [PLACES[-1]]
     assert found["scored"]["control_index"]["within_rounds_auroc"] == 0.5
@@ -103,6 +109,19 @@ def test_a_label_that_is_no_labelme_file_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=broken.name):
         find_photographs(tmp_path)
+
+
+def test_a_label_of_no_photograph_is_found_and_other_files_are_no_labels(tmp_path: Path) -> None:
+    photos = find_photographs(lay_out(tmp_path))
+    place = tmp_path / "images" / "drives_labels"
+    (place / "misspelt.json").write_text('{"shapes": []}')
+    (place / "07_220101000000_1_2_crop_1.json").write_text("broken")
+    (tmp_path / "texts.json").write_text('[{"text": "leak"}]')
+    (tmp_path / "settings.json").write_text("{}")
+
+    found = labels_without_photograph(tmp_path, photos)
+
+    assert [path.name for path in found] == ["07_220101000000_1_2_crop_1.json", "misspelt.json"]
 
 
 def test_pairs_across_rounds_do_not_count() -> None:

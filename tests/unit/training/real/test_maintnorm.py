@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mmindustry.cli.evaluate import app
+from mmindustry.cli.result_rows import spelling
 from mmindustry.errors import InputError
 from mmindustry.training.real.maintnorm import (
     evaluate_maintnorm,
@@ -14,7 +15,7 @@ from mmindustry.training.real.maintnorm import (
     lexicon_and_rules,
     score,
 )
-from mmindustry.training.real.spelling import fit_speller
+from mmindustry.training.real.spelling import LEAST_LINES, fit_speller
 from tests.promises import missing
 
 WORDS = ("hydraulic", "transmission", "bearing", "conveyor", "cylinder", "compressor", "radiator")
@@ -137,9 +138,34 @@ def test_a_company_that_changes_nothing_is_named_before_anything_is_learned(
     _written(tmp_path)
     plain = tmp_path / "text" / "maintnorm" / "east"
     plain.mkdir()
-    (plain / "train.norm").write_text("PUMP\tpump\n\nleak\tleak\n")
+    (plain / "train.norm").write_text("PUMP\tpump\n\nleak\tleak\n\n" * 10)
 
     with pytest.raises(InputError, match="east: no token is changed beyond case"):
+        evaluate_maintnorm(tmp_path, lambda _: None)
+
+
+def test_a_company_of_few_lines_does_not_lose_the_directions_of_the_others(tmp_path: Path) -> None:
+    _written(tmp_path, 30)
+    few = tmp_path / "text" / "maintnorm" / "east"
+    few.mkdir()
+    (few / "train.norm").write_text("repl\treplace\n\n" * (LEAST_LINES - 1))
+    told: list[str] = []
+
+    found = evaluate_maintnorm(tmp_path, told.append)
+
+    assert told[0].startswith("east: left out, 19 lines")
+    assert sorted(found["directions"]) == ["north->south", "south->north"]
+    assert found["left_out"] == {"east": 19}
+    assert found["lines"] == {"north": 30, "south": 30}
+    assert len(list(spelling(found))) == 2
+
+
+def test_two_companies_must_have_lines_enough(tmp_path: Path) -> None:
+    _written(tmp_path)
+    few = tmp_path / "text" / "maintnorm" / "south" / "train.norm"
+    few.write_text("repl\treplace\n")
+
+    with pytest.raises(InputError, match=r"1 companies with 20 lines or more; .*south has 1"):
         evaluate_maintnorm(tmp_path, lambda _: None)
 
 
