@@ -164,10 +164,10 @@ def evaluate_maintnorm(data: Path, say: Callable[[str], None]) -> dict[str, Any]
         say(f"{name}: left out, {count} lines; spelling is learned from {LEAST_LINES} or more")
         del companies[name]
     if len(companies) < _COMPANIES:
-        told = ", ".join(f"{name} has {count}" for name, count in few.items())
+        short = ", ".join(f"{name} has {count}" for name, count in few.items())
         raise InputError(
             f"{data}: {len(companies)} companies with {LEAST_LINES} lines or more; two are needed "
-            f"({told})"
+            f"({short})"
         )
     for name, lines in companies.items():
         if not any("changed" in _counted(kind_of(*pair)) for line in lines for pair in line):
