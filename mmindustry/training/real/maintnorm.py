@@ -158,16 +158,25 @@ def evaluate_maintnorm(data: Path, say: Callable[[str], None]) -> dict[str, Any]
     Raises:
         InputError: The folder lacks what is needed, or fewer than two companies remain.
     """
-    companies = find_companies(data)
-    few = {name: len(lines) for name, lines in companies.items() if len(lines) < LEAST_LINES}
+    whole = find_companies(data)
+    few = {name: len(lines) for name, lines in whole.items() if len(lines) < LEAST_LINES}
     for name, count in few.items():
         say(f"{name}: left out, {count} lines; spelling is learned from {LEAST_LINES} or more")
-        del companies[name]
+    companies = {name: lines for name, lines in whole.items() if name not in few}
+    _check(data, companies, few)
+    told = {name: len(lines) for name, lines in companies.items()}
+    found = {}
+    for learned, tried in permutations(companies, 2):
+        say(f"learned on {learned} ({told[learned]} lines), tried on {tried} ({told[tried]} lines)")
+        found[f"{learned}->{tried}"] = _direction(companies[learned], companies[tried])
+    return {"lines": told, "left_out": few, "how_set": HOW, "directions": found}
+
+
+def _check(data: Path, companies: Mapping[str, Company], few: Mapping[str, int]) -> None:
     if len(companies) < _COMPANIES:
-        short = ", ".join(f"{name} has {count}" for name, count in few.items())
+        short = ", ".join(f"{name} ({count})" for name, count in few.items())
         raise InputError(
-            f"{data}: {len(companies)} companies with {LEAST_LINES} lines or more; two are needed "
-            f"({short})"
+            f"{data}: needs two companies of {LEAST_LINES} lines or more; too few lines: {short}"
         )
     for name, lines in companies.items():
         if not any("changed" in _counted(kind_of(*pair)) for line in lines for pair in line):
@@ -175,12 +184,6 @@ def evaluate_maintnorm(data: Path, say: Callable[[str], None]) -> dict[str, Any]
                 f"{name}: no token is changed beyond case, so there is nothing to tell spelling "
                 "by; leave its folder out"
             )
-    told = {name: len(lines) for name, lines in companies.items()}
-    found = {}
-    for learned, tried in permutations(companies, 2):
-        say(f"learned on {learned} ({told[learned]} lines), tried on {tried} ({told[tried]} lines)")
-        found[f"{learned}->{tried}"] = _direction(companies[learned], companies[tried])
-    return {"lines": told, "left_out": few, "how_set": HOW, "directions": found}
 
 
 def _direction(learned: Company, tried: Company) -> dict[str, Any]:

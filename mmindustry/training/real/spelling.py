@@ -30,7 +30,7 @@ often than words are."""
 _PENALTY = 1.0
 _STEPS = 200
 LEAST_LINES = 20
-"""Spelt-out lines of a company that spelling is learned from."""
+"""Fewest spelt-out lines that spelling is learned from."""
 
 
 @dataclass(slots=True)

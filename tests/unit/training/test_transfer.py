@@ -257,7 +257,7 @@ def test_one_class_alone_is_refused_before_anything_is_learned() -> None:
 
     with pytest.raises(InputError, match="needs two classes; 8 windows hold fault alone"):
         _draws(np.array(["fault"] * 8), group)
-    with pytest.raises(InputError, match="too few groups .*: 1 of a, 7 of b"):
+    with pytest.raises(InputError, match=r"too few groups .*: 1 of a, 7 of b"):
         _draws(np.array(["a"] + ["b"] * 7), group)
 
 

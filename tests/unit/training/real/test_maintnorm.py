@@ -165,7 +165,7 @@ def test_two_companies_must_have_lines_enough(tmp_path: Path) -> None:
     few = tmp_path / "text" / "maintnorm" / "south" / "train.norm"
     few.write_text("repl\treplace\n")
 
-    with pytest.raises(InputError, match=r"1 companies with 20 lines or more; .*south has 1"):
+    with pytest.raises(InputError, match=r"two companies of 20 lines or more; .*south \(1\)"):
         evaluate_maintnorm(tmp_path, lambda _: None)
 
 
