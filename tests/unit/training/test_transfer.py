@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from mmindustry.features.spectra import Basis
 from mmindustry.fusion.bundle import builtin_bundle, read_bundle
 from mmindustry.fusion.predictor import open_heatmap
 from mmindustry.training.bench.real import arrays_of_sample, balanced_accuracy, find_material
-from mmindustry.training.bench.transfer import _by_allowance, _draws, transfer
+from mmindustry.training.bench.transfer import _by_allowance, _draws, _shown, transfer
 from mmindustry.training.bench.unmasked import show_defects
 from tests.promises import missing
 
@@ -176,6 +177,13 @@ def test_without_a_mask_no_heat_map_is_tried(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="no such folder"):
         show_defects(tmp_path / "nowhere", heatmap)
+
+
+def test_a_bundle_without_a_heat_map_says_so(tmp_path: Path) -> None:
+    _lay_products(tmp_path)
+
+    with pytest.raises(InputError, match="carries no heat map"):
+        _shown(tmp_path, replace(read_bundle(builtin_bundle()), heatmap=None))
 
 
 def test_where_every_product_is_damaged_no_heat_map_is_tried(tmp_path: Path) -> None:
