@@ -320,11 +320,11 @@ def classics(found: Mapping[str, Any]) -> Iterator[Row]:
 def transfers(found: Mapping[str, Any]) -> Iterator[Row]:
     """Yield what encoders that learned on the simulator are worth on real material."""
     for kind, told in found["kinds"].items():
-        groups = f"{told['groups']} {told.get('groups_are', 'groups')}"
-        for allowed, row in sorted(told["labels"].items(), key=lambda one: int(one[0])):
+        groups = f"{told['groups']} {told['groups_are']}"
+        for row in sorted(told["labels"].values(), key=lambda one: one["learned_from"]):
             yield (
                 f"{kind}, {told['windows']} windows of {groups}",
-                f"{row.get('learned_from', allowed)}",
+                f"{row['learned_from']}",
                 _of(row["pretrained"]),
                 _of(row["random"]),
                 f"{row['gain']:.3f} ± {row['gain_standard_error']:.3f}",

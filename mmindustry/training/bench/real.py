@@ -10,7 +10,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mmindustry.domain import (
     AssetCard,
@@ -32,7 +31,7 @@ from mmindustry.features.spec import PRODUCT, Recipe
 from mmindustry.features.spectra import Basis
 from mmindustry.training.pictures import read_picture
 from mmindustry.training.real.motors import HEALTHY, Recording, find_recordings
-from mmindustry.training.real.products import find_products, mask_at
+from mmindustry.training.real.products import find_products, read_mask
 from mmindustry.training.tasks.sound import read_recording
 from mmindustry.training.texts import read_text
 
@@ -100,18 +99,6 @@ def arrays_of_sample(sample: Sample, recipe: Recipe, basis: Basis) -> dict[str, 
     return dict(built.arrays) if isinstance(built, Features) else None
 
 
-def drawn_on(mask: Path) -> NDArray[np.bool_]:
-    """Return what is drawn on a mask, (height, width) of its own.
-
-    Raises:
-        InputError: It can't be decoded, or nothing is drawn on it.
-    """
-    drawn = mask_at(mask)
-    if not drawn.any():
-        raise InputError(f"{mask}: an empty mask; a picture without a defect has none")
-    return drawn
-
-
 def _recordings(data: Path) -> Material:
     """Return stretches of 4 s of motors recorded both healthy and faulty; of another motor the
     class could be told by the motor."""
@@ -156,7 +143,7 @@ def _pictures(data: Path) -> Material:
         told = zip(product.pictures, product.masks, product.truth, strict=True)
         for path, mask, anomalous in told:
             if mask is not None:
-                drawn_on(mask)
+                read_mask(mask)
             label = "anomaly" if anomalous else "normal"
             kept.append(Sample(_frame(path), label, path.relative_to(folder).as_posix()))
     return Material(tuple(kept), "pictures")

@@ -15,10 +15,9 @@ from mmindustry.errors import InputError
 from mmindustry.features.picture import fit
 from mmindustry.fusion.heatmap import HeatmapNetwork
 from mmindustry.fusion.heatmap_runtime import HeatmapRuntime, planes
-from mmindustry.training.bench.real import drawn_on
 from mmindustry.training.heatmap import Masked, control_heats, heat_figures
 from mmindustry.training.pictures import read_picture
-from mmindustry.training.real.products import find_products
+from mmindustry.training.real.products import find_products, read_mask
 
 _SEEDS = 3
 _HALF = 0.5
@@ -84,6 +83,6 @@ def _products(folder: Path, side: int) -> Masked:
 
 def _at(mask: Path, side: int) -> NDArray[np.bool_]:
     """Return where more than half of a pixel is drawn on; of a finer defect, where most is."""
-    drawn = drawn_on(mask).astype(np.float32)
+    drawn = read_mask(mask).astype(np.float32)
     share = cv2.resize(drawn, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray((share > _HALF) if share.max() > _HALF else (share >= share.max()))

@@ -86,8 +86,8 @@ def some(paths: Sequence[Path]) -> str:
     return f"{len(paths)} ({', '.join(told)}{', ...' if len(paths) > _TOLD else ''})"
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return where the defect is at (height, width).
+def read_mask(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+    """Return where the defect is at (height, width) or at the mask's own size.
 
     Raises:
         InputError: It can't be decoded, or nothing is drawn on it.
