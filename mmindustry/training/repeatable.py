@@ -20,7 +20,7 @@ _PROCESSOR = Path("/proc/cpuinfo")
 def pin_kernels(environment: MutableMapping[str, str]) -> dict[str, str]:
     """Pin the instructions that are not pinned yet and return all of them.
 
-    It counts where torch has computed nothing yet. A step takes about half as long again.
+    It counts where torch has computed nothing yet.
 
     >>> pin_kernels({"MKL_CBWR": "AVX2"})["MKL_CBWR"]
     'AVX2'
@@ -33,8 +33,8 @@ def plain_convolutions(environment: Mapping[str, str]) -> Iterator[None]:
     """Let torch convolve by products of matrices alone for a while, unless the environment names
     the instructions that oneDNN may use. Needs torch.
 
-    oneDNN and NNPACK cut their sums by the sizes of a processor's caches, whatever instructions
-    they are held to. A step takes about three quarters as long again.
+    oneDNN and NNPACK fit the blocks they sum by to a processor's caches, whatever instructions
+    they are held to. With pinned kernels a step takes more than twice as long.
     """
     if environment.get(_CONVOLUTIONS):
         yield
