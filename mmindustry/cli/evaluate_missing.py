@@ -78,8 +78,8 @@ def missing(
     quick: _Quick = False,
     json_out: JsonOut = None,
 ) -> None:
-    """Compare one network for all presence patterns, made as `train --simulated` makes the built-in
-    bundle, or that bundle itself, with a specialist for each.
+    """Compare one network for all presence patterns, by the recipe of `train --simulated`, or a
+    bundle made so, with a specialist for each.
 
     Trainings of an hour or two; --work keeps each and goes on from what stands.
 
