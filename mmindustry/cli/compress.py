@@ -49,7 +49,6 @@ _Teacher = Annotated[
 _Work = Annotated[Path | None, typer.Option(help="Keep the data set here and use it again.")]
 _Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
-
 _COMPARED = ("macro_f1", "product_macro_f1", "ece", "alarm_recall", "healthy_over_limit")
 
 
@@ -83,8 +82,8 @@ def compress(
 
     began = perf_counter()
     loaded = read_bundle(bundle_folder(folder))
-    learned = learned_seed(loaded)
-    seed = (PLANT_SEED if learned is None else learned) if seed is None else seed
+    asked = (seed, learned_seed(loaded), PLANT_SEED)
+    seed = next(one for one in asked if one is not None)
     order = Order(
         bundle=loaded,
         kind=to,

@@ -71,6 +71,7 @@ class DataSet:
         self._starts = np.cumsum([0, *(len(shard.labels) for shard in self._shards)])
         self.labels = [label for shard in self._shards for label in shard.labels]
         self._shown: NDArray[np.float32] | None = None
+        self._hash = ""
         if not self.labels:
             raise InputError(f"{', '.join(map(str, folders))}: no labelled window")
 
@@ -156,15 +157,17 @@ class DataSet:
         return other
 
     def data_hash(self) -> str:
-        """Return SHA-256 over every array and label, in order."""
-        digest = hashlib.sha256()
-        for shard in self._shards:
-            for path in sorted(shard.folder.iterdir()):
-                digest.update(path.name.encode())
-                with path.open("rb") as file:
-                    while block := file.read(2**20):
-                        digest.update(block)
-        return digest.hexdigest()
+        """Return SHA-256 over every array and label on disk, in order; they are read once."""
+        if not self._hash:
+            digest = hashlib.sha256()
+            for shard in self._shards:
+                for path in sorted(shard.folder.iterdir()):
+                    digest.update(path.name.encode())
+                    with path.open("rb") as file:
+                        while block := file.read(2**20):
+                            digest.update(block)
+            self._hash = digest.hexdigest()
+        return self._hash
 
 
 class _Shard:

@@ -133,11 +133,13 @@ class _Run:
         self._rows = rows
         device = open_device(policy.device, attend.team.place)
         self._batches = open_batches(data, rows, policy, device)
-        self.prior = (
-            class_prior(self._batches.targets.fault[rows], len(data.spec.faults))
-            if lesson is None
-            else lesson.network.prior()
-        )
+        if lesson is None:
+            self.prior = class_prior(self._batches.targets.fault[rows], len(data.spec.faults))
+            self._lesson = new_lesson(data, policy, self.prior, device)
+            drawn = self._lesson.network
+            adopt(drawn.encoders(), drawn.spec, tell=attend.tell, access=attend.access)
+        else:
+            self.prior, self._lesson = lesson.network.prior(), lesson.to(device)
         self._precision = open_precision(policy.precision, device)
         self._held = HeldOut(
             batches=self._batches,
@@ -146,12 +148,6 @@ class _Run:
             team=self._team,
             precision=self._precision,
         )
-        if lesson is None:
-            self._lesson = new_lesson(data, policy, self.prior, device)
-            drawn = self._lesson.network
-            adopt(drawn.encoders(), drawn.spec, tell=attend.tell, access=attend.access)
-        else:
-            self._lesson = lesson.to(device)
         self._mean = RunningMean(self._lesson.network, policy.averaging)
         self._optimizer = make_optimizer(self._lesson, policy)
         self._gradients = Gradients(

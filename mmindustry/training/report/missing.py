@@ -161,7 +161,6 @@ class _Trials:
 
     def __init__(self, data: DataSet, split: Split, run: MissingRun, tell: Tell) -> None:
         self._data, self._split, self._run, self._tell = data, split, run, tell
-        self._hash = data.data_hash()
 
     def cell(self, name: str) -> Cell:
         """Return one network's answers, from its file where that stands already."""
@@ -188,7 +187,7 @@ class _Trials:
 
     def _key(self) -> str:
         """Return what tells one setting from another, short."""
-        told = json.dumps([asdict(self._run.policy), self._hash], sort_keys=True)
+        told = json.dumps([asdict(self._run.policy), self._data.data_hash()], sort_keys=True)
         digest = hashlib.sha256(told.encode())
         for rows in (self._split.train, self._split.validate, self._split.test):
             digest.update(rows.astype(np.int64).tobytes())
