@@ -15,8 +15,10 @@ from mmindustry.features.spec import MODALITIES
 from mmindustry.fusion.network import Answer
 from mmindustry.training.batches import Batches, Rows, batches
 from mmindustry.training.device import Team
+from mmindustry.training.policy import TrainingPolicy
 
 _TOGETHER = 128
+_PICTURE = MODALITIES.index("image")
 _TEMPERATURES = 2.0 ** (torch.arange(-8.0, 13.0) / 4.0)
 """Those that are tried, 0.25..8."""
 
@@ -33,37 +35,40 @@ class HeldOut:
     precision: Callable[[], AbstractContextManager[object]]
 
     def loss(self, network: nn.Module) -> float:
-        """Return the mean fault loss in nats of what the policy teaches, nothing hidden.
+        """Return the mean fault loss in nats of what the policy teaches, nothing hidden; where the
+        policy keeps weights by all, plus its weight of products times the mean product loss.
 
-        That is the fused answer's; where each modality learns from a loss of its own, the mean
-        over the modalities of theirs, each where it is there and at the temperature (0.25..8) that
-        suits it best. Answers are calibrated afterwards, so being too sure is no reason to stop,
-        and the modality that learns last is heard as loud as the one that the fused answer needs
-        most.
+        The fault loss is the fused answer's; where each modality learns from a loss of its own, the
+        mean over the modalities of theirs, each where it is there and at the temperature (0.25..8)
+        that suits it best. Answers are calibrated afterwards, so being too sure is no reason to
+        stop, and the modality that learns last is heard as loud as the one that the fused answer
+        needs most.
 
         Raises:
             InputError: No window has a modality that the network reads.
         """
-        teach = self._fused if self.batches.policy.joint else self._each
+        policy = self.batches.policy
+        teach = self._fused if policy.joint else self._each
         log_prior = torch.from_numpy(np.log(self.prior)).float().to(self.batches.device)
-        modalities, columns = (
-            (1, 1) if self.batches.policy.joint else (len(MODALITIES), len(_TEMPERATURES))
-        )
-        total = torch.zeros(modalities, columns + 1, dtype=torch.float64)
+        rows, columns = (1, 1) if policy.joint else (len(MODALITIES), len(_TEMPERATURES))
+        total = torch.zeros(rows + 1, columns + 1, dtype=torch.float64)
         mine = self.rows[self.team.rank :: self.team.size]
         with torch.inference_mode(), self.precision():
             for part in batches(mine, _TOGETHER):
                 arrays, truth = self.batches.load(part)
                 answer: Answer = network.eval()(arrays)
                 fault = truth.fault.to(self.batches.device)
-                total += teach(answer, arrays["present"], log_prior, fault).cpu()
-        summed = self.team.total(total)  # (modalities or 1, temperatures or 1 + 1)
-        heard = summed[summed[:, -1] > 0]
-        if not len(heard):
+                total[:-1] += teach(answer, arrays["present"], log_prior, fault).cpu()
+                loss, count = _of_products(answer, arrays["present"], truth.product)
+                total[-1, :-1] += loss
+                total[-1, -1] += count
+        summed = self.team.total(total)  # (modalities or 1, and products; temperatures or 1, + 1)
+        faults = _lowest(summed[:-1])
+        if not len(faults):
             raise InputError(
                 "no window to judge by has a modality that the network reads; give others"
             )
-        return float((heard[:, :-1] / heard[:, -1:]).amin(dim=1).mean())
+        return float(faults.mean() + _products_weight(policy) * _lowest(summed[-1:]).sum())
 
     def _fused(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
         """Return the summed loss and how many windows it is of, (1, 2)."""
@@ -81,3 +86,20 @@ class HeldOut:
         there = ((present > 0) & encoded).double()  # (batch, modalities)
         losses = -likely.gather(-1, picked).squeeze(-1).double() * there  # (T, batch, modalities)
         return torch.cat([losses.sum(1).T, there.sum(0).unsqueeze(-1)], dim=1)
+
+
+def _products_weight(policy: TrainingPolicy) -> float:
+    return policy.product if policy.keep_by == "all" else 0.0
+
+
+def _of_products(answer: Answer, present: Tensor, product: Tensor) -> tuple[float, int]:
+    """Return the summed loss of products that are seen and known, and how many they are."""
+    known = (product.to(present.device) >= 0) & (present[:, _PICTURE] > 0)
+    told, right = answer.product[known].float(), product.to(present.device)[known]
+    return functional.cross_entropy(told, right, reduction="sum").item(), len(right)
+
+
+def _lowest(summed: Tensor) -> Tensor:
+    """Return the lowest mean of each row that has any window, (rows that do,)."""
+    heard = summed[summed[:, -1] > 0]
+    return (heard[:, :-1] / heard[:, -1:]).amin(dim=1)

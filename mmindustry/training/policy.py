@@ -11,6 +11,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": ("one_cycle", "cosine", "step"),
     "balance": ("prior", "weights", "sampler"),
     "weighting": ("fixed", "uncertainty"),
+    "keep_by": ("all", "fault"),
     "precision": ("auto", "single", "bf16", "fp16"),
 }
 _ENCODERS = ("image", "audio", "text")
@@ -152,6 +153,10 @@ class TrainingPolicy:
     averaging: float = 0.995
     """Decay of the running mean of weights that is kept as the result, 0..1; less in the first
     steps, so that a short run forgets where it began."""
+    keep_by: str = "all"
+    """Whose loss on held-out windows says which epochs are kept and when to stop: `all` = faults,
+    and products as the loss weighs them, or `fault` alone. Products go on learning where faults
+    have come to a stand: by faults alone any late epoch is as good as another."""
     soup: int = 3
     """Best epochs whose weights may be averaged into the result, at least 1; each stays only if
     the validation loss says so."""

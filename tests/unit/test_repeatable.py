@@ -6,12 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmindustry.cli import evaluate_missing
 from mmindustry.cli.train import train
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.examples import Order, make_data
-from mmindustry.training.repeatable import KERNELS, pin_kernels, pin_matrices
+from mmindustry.training.repeatable import (
+    KERNELS,
+    pin_kernels,
+    pin_matrices,
+    plain_convolutions,
+)
 from tests.noise import noise_spec
 
 _SAY = (
@@ -46,6 +52,32 @@ def test_what_is_asked_for_in_so_many_words_is_kept() -> None:
     found = pin_kernels(asked)
 
     assert found == asked == {**KERNELS, "MKL_CBWR": "AVX2"}
+
+
+def convolved_by() -> tuple[bool, bool]:
+    """Return whether oneDNN and NNPACK may be used."""
+    return torch._C._get_mkldnn_enabled(), torch._C._get_nnpack_enabled()  # noqa: SLF001 - nothing else tells
+
+
+def test_convolutions_are_plain_for_a_while_unless_told_otherwise() -> None:
+    usual = convolved_by()
+
+    with plain_convolutions({}):
+        assert convolved_by() == (False, False)
+    with plain_convolutions({"ONEDNN_MAX_CPU_ISA": "AVX2"}):
+        assert convolved_by() == usual
+
+    assert convolved_by() == usual
+
+
+def test_a_plain_convolution_says_the_same() -> None:
+    torch.manual_seed(0)
+    layer, heard = torch.nn.Conv2d(8, 8, 3, groups=8), torch.rand(2, 8, 9, 9)
+
+    with plain_convolutions({}):
+        plain = layer(heard)
+
+    torch.testing.assert_close(plain, layer(heard))
 
 
 def test_train_pins_before_it_does_anything(

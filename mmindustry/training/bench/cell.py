@@ -62,6 +62,7 @@ def cell_policy(key: CellKey) -> TrainingPolicy:
         patience=20 if few else 8,
         averaging=0.98 if few else 0.995,
         smoothing=0.05,
+        keep_by="fault",
         augment=AugmentPolicy(foreign=0.0),
         device="cpu",
     )

@@ -1,4 +1,4 @@
-"""What weights are kept by: the loss of the fused answer, or each modality's own."""
+"""What weights are kept by: the loss of the fused answer, or each modality's own; and products'."""
 
 from dataclasses import replace
 
@@ -17,27 +17,30 @@ from mmindustry.training.device import Team
 from mmindustry.training.held_out import HeldOut
 from mmindustry.training.policy import TrainingPolicy
 from tests.unit.training.test_loop import CPU, HELD, ROWS, SINGLE
-from tests.unit.training.tiny import FAULTS
+from tests.unit.training.tiny import FAULTS, PRODUCTS
 
 PRIOR = np.array([0.5, 0.3, 0.2])
-OWN, JOINTLY = TrainingPolicy(joint=False), TrainingPolicy()
+OWN, JOINTLY = (TrainingPolicy(joint=joint, keep_by="fault") for joint in (False, True))
 
 
 class Saying(nn.Module):
     """Says of the held-out windows, in their order, what it is told to."""
 
-    def __init__(self, modal: Tensor) -> None:
+    def __init__(self, modal: Tensor, product: Tensor | None = None) -> None:
         super().__init__()
         self.modal = modal  # (windows, modalities, faults)
+        even = torch.zeros(len(modal), len(PRODUCTS))
+        self.product = even if product is None else product  # (windows, products)
         self.said = 0
 
     @override
     def forward(self, arrays: dict[str, Tensor]) -> Answer:
         count = len(arrays["present"])
-        modal = self.modal[self.said : self.said + count]
+        here = slice(self.said, self.said + count)
+        modal, product = self.modal[here], self.product[here]
         self.said += count
         none = torch.zeros(count, 0)
-        return Answer(modal.sum(1), modal, none, none, none, none, none, none)
+        return Answer(modal.sum(1), modal, none, product, none, none, none, none)
 
 
 def held_out(data: DataSet, policy: TrainingPolicy, rows: Rows, team: Team) -> HeldOut:
@@ -115,7 +118,31 @@ def test_of_two_that_fuse_alike_the_one_whose_weak_modality_tells_more_is_kept(
     assert held_loss(tiny, OWN, late) < held_loss(tiny, OWN, early) - 0.05
 
 
-@pytest.mark.parametrize("policy", [OWN, JOINTLY])
+@pytest.mark.parametrize("joint", [False, True])
+def test_products_count_where_they_are_seen_and_known(tiny: DataSet, joint: bool) -> None:  # noqa: FBT001 - a case
+    faults, modal = TrainingPolicy(joint=joint, keep_by="fault"), drawn(tiny, right=1.0)
+    policy = replace(faults, keep_by="all", product=0.4)
+    said = torch.randn(len(HELD), len(PRODUCTS), generator=torch.Generator().manual_seed(5))
+    truth, seen = tiny.targets().product[HELD], tiny.batch(HELD)["present"][:, 0] > 0
+    known = seen & (truth >= 0)
+    likely = log_softmax(said.double().numpy(), axis=1)[known]
+    products = -likely[np.arange(known.sum()), truth[known]].mean()
+
+    alone = held_out(tiny, faults, HELD, Team()).loss(Saying(modal, said))
+    both = held_out(tiny, policy, HELD, Team()).loss(Saying(modal, said))
+
+    assert 0 < known.sum() < len(HELD)
+    assert alone == held_loss(tiny, faults, modal)
+    assert both == pytest.approx(alone + 0.4 * products, rel=1e-5)
+
+
+def test_where_no_product_is_seen_faults_alone_are_kept_by(tiny: DataSet) -> None:
+    deaf, modal = tiny.showing((False, True, True)), drawn(tiny, right=1.0)
+
+    assert held_loss(deaf, TrainingPolicy(), modal) == held_loss(deaf, JOINTLY, modal)
+
+
+@pytest.mark.parametrize("policy", [OWN, JOINTLY, TrainingPolicy()])
 def test_a_process_without_a_window_of_its_own_adds_nothing_to_the_team(
     tiny: DataSet, monkeypatch: pytest.MonkeyPatch, policy: TrainingPolicy
 ) -> None:
