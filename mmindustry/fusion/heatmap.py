@@ -99,8 +99,8 @@ def _block(given: int, made: int, *, stride: int = 1, dilation: int = 1) -> nn.S
 def _even(pictures: Tensor) -> Tensor:
     mean = pictures.mean(dim=(1, 2, 3), keepdim=True)  # (batch, 1, 1, 1)
     away = pictures - mean  # (batch, 3, side, side)
-    spread = (away * away).mean(dim=(1, 2, 3), keepdim=True).sqrt()  # (batch, 1, 1, 1)
-    return away / spread.clamp(min=_LEAST_SPREAD)
+    power = (away * away).mean(dim=(1, 2, 3), keepdim=True)  # (batch, 1, 1, 1)
+    return away * torch.rsqrt(power.clamp(min=_LEAST_SPREAD**2))
 
 
 def _twice(maps: Tensor) -> Tensor:

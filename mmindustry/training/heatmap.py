@@ -88,7 +88,7 @@ def fit_heatmap(known: Masked, plan: HeatmapPlan, tell: Tell) -> HeatmapNetwork:
         network = HeatmapNetwork()
     steps = plan.epochs * len(_dealt(len(known), plan.batch, random))
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=plan.rate, weight_decay=plan.weight_decay
+        network.parameters(), lr=plan.rate, weight_decay=plan.weight_decay, fused=True
     )
     pace = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, plan.rate, total_steps=steps, pct_start=_WARM_UP

@@ -16,7 +16,11 @@ _FIRST, _LAST = 25.0, 1e4  # the peak over the first rate, the first over the la
 
 def make_optimizer(lesson: Lesson, policy: TrainingPolicy) -> torch.optim.Optimizer:
     """Return the optimizer: weights of two or more dimensions decay, learned loss weights have
-    a rate of their own."""
+    a rate of their own.
+
+    Fused, for so they take roots by themselves and not by MKL, whose last digit hangs on the
+    processor's kind.
+    """
     trained = [p for p in lesson.network.parameters() if p.requires_grad]
     groups: list[dict[str, object]] = [
         {"params": [p for p in trained if p.dim() > 1], "weight_decay": policy.weight_decay},
@@ -26,9 +30,9 @@ def make_optimizer(lesson: Lesson, policy: TrainingPolicy) -> torch.optim.Optimi
         groups.append({"params": [lesson.spread], "weight_decay": 0.0, "own_rate": True})
     rate = policy.learning_rate
     if policy.optimizer == "sgd":
-        return torch.optim.SGD(groups, rate, momentum=_MOMENTUM, nesterov=True)
+        return torch.optim.SGD(groups, rate, momentum=_MOMENTUM, nesterov=True, fused=True)
     kind = torch.optim.AdamW if policy.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, rate)
+    return kind(groups, rate, fused=True)
 
 
 def set_rate(

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from mmindustry.features.spec import CARD_WIDTH, LEVEL_WIDTH, OPERATING_WIDTH, ORDERS
 from mmindustry.fusion.catalogue import TINY_SOUND
-from mmindustry.fusion.encoders.layers import Film, ItemPool, Projection, Separable
+from mmindustry.fusion.encoders.layers import Film, ItemPool, Projection, Separable, root
 from mmindustry.fusion.encoders.shape import Encoder
 from mmindustry.fusion.items import Encoded, Items
 from mmindustry.fusion.pretrained import Found, fill_from
@@ -65,7 +65,7 @@ class AudioEncoder(Encoder):
         batch, items = logmel.shape[:2]
         maps = self.blocks(self.stem(logmel.flatten(0, 1).unsqueeze(1)))  # (b*i, 64, mels/16, t/16)
         spread = (maps - maps.mean(-1, keepdim=True)).square().mean(-1)  # (b*i, 64, mels/16)
-        kept = torch.cat([maps.mean(-1), maps.amax(-1), torch.sqrt(spread + 1e-6)], dim=1)
+        kept = torch.cat([maps.mean(-1), maps.amax(-1), root(spread + 1e-6)], dim=1)
         tone: Tensor = self.tone(kept.flatten(1))  # (b*i, width)
         return tone.reshape(batch, items, -1)  # (batch, items, width)
 

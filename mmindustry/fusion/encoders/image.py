@@ -105,7 +105,7 @@ def _evened(pictures: Tensor) -> Tensor:
     """Return pictures (batch, items, 3, height, width) with mean 0 and spread 1 each."""
     centred = pictures - pictures.mean((2, 3, 4), keepdim=True)
     spread = centred.square().mean((2, 3, 4), keepdim=True)
-    evened: Tensor = centred / torch.sqrt(spread + 1e-3)
+    evened: Tensor = centred * torch.rsqrt(spread + 1e-3)
     return evened
 
 

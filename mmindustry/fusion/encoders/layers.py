@@ -7,6 +7,12 @@ from typing_extensions import override
 _NEVER = -1e4  # a score that half precision can hold and softmax turns into 0
 
 
+def root(numbers: Tensor) -> Tensor:
+    """Return the square roots of numbers above 0, the same to the bit on every processor: torch
+    takes `sqrt` from MKL, whose last digit hangs on the processor's kind."""
+    return numbers * torch.rsqrt(numbers)
+
+
 class Separable(nn.Module):
     """Depthwise 3x3 of stride 2, then pointwise; MobileNet's block (Howard et al., 2017)."""
 

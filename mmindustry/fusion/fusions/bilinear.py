@@ -109,5 +109,5 @@ class TfnFusion(Joint):
 
 def _pooled(product: Tensor) -> Tensor:
     pooled = product.reshape(product.shape[0], _PAIR_WIDTH, _FACTOR).sum(-1)  # (batch, 32)
-    rooted = pooled / torch.sqrt(pooled.abs() + _SOFT)
+    rooted = pooled * torch.rsqrt(pooled.abs() + _SOFT)
     return functional.normalize(rooted, dim=-1, eps=_SOFT)

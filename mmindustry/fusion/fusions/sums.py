@@ -23,9 +23,8 @@ class SumFusion(Joint):
     def summary(self, heard: Heard) -> Tensor:
         """Return the sum of what is present."""
         count = heard.present.sum(1, keepdim=True).clamp(min=1.0)  # (batch, 1)
-        return (projected(self.projections, heard) * heard.weight.unsqueeze(-1)).sum(1) / (
-            torch.sqrt(count)
-        )
+        weighed = projected(self.projections, heard) * heard.weight.unsqueeze(-1)
+        return weighed.sum(1) * torch.rsqrt(count)
 
 
 class WeightedSumFusion(Joint):
