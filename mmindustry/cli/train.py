@@ -21,7 +21,7 @@ from mmindustry.training.policy import (
     PLANT_WINDOWS,
     TRAINED_SHARE,
 )
-from mmindustry.training.repeatable import pin_kernels, pin_matrices, plain_convolutions
+from mmindustry.training.repeatable import pin_kernels, pin_matrices
 
 if TYPE_CHECKING:
     from mmindustry.training.simulated import Report
@@ -234,7 +234,6 @@ def _run(
     run: SimulatedRun = SimulatedRun(command=typed(), **plan)
     begun = clock.monotonic()
     with (
-        plain_convolutions(os.environ),
         joined(team, open_device(run.policy.device, team.place)),
         attended(
             checkpoint=kept, tensorboard=tensorboard, stop=stop, rank_zero=team.rank == 0

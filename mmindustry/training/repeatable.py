@@ -1,17 +1,18 @@
-"""Sums taken in one order on every x86-64 processor, so that a run can be made again."""
+"""Sums taken in one order on every x86-64 processor with AVX2, so that a run can be made again."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from types import MappingProxyType
 
 KERNELS: Mapping[str, str] = MappingProxyType(
-    {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
+    {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
 )
-"""What tells torch and MKL which instructions to use; without it each takes the widest that a
-processor has, sums in another order, and another network comes of the same run."""
+"""What tells torch, oneDNN and MKL which instructions to use; without it each takes the widest
+that a processor has, sums in another order, and another network comes of the same run.
 
-_CONVOLUTIONS = "ONEDNN_MAX_CPU_ISA"
+They don't reach MKL's vector functions. Those of roots and arcs begin at the processor's own estimate
+of 1 / sqrt(x), which differs between makers, so nothing that is trained may ask torch for `sqrt`,
+`asin`, `acos` or `atan` (`tests/unit/test_repeatable.py`); `rsqrt` and fused optimizers are exact."""
 
 _MATRICES = ("OPENBLAS_CORETYPE", "Haswell")
 _PROCESSOR = Path("/proc/cpuinfo")
@@ -20,34 +21,12 @@ _PROCESSOR = Path("/proc/cpuinfo")
 def pin_kernels(environment: MutableMapping[str, str]) -> dict[str, str]:
     """Pin the instructions that are not pinned yet and return all of them.
 
-    It counts where torch has computed nothing yet.
+    It counts where torch has computed nothing yet. A step takes about half as long again.
 
     >>> pin_kernels({"MKL_CBWR": "AVX2"})["MKL_CBWR"]
     'AVX2'
     """
     return {name: environment.setdefault(name, usual) for name, usual in KERNELS.items()}
-
-
-@contextmanager
-def plain_convolutions(environment: Mapping[str, str]) -> Iterator[None]:
-    """Let torch convolve by products of matrices alone for a while, unless the environment names
-    the instructions that oneDNN may use. Needs torch.
-
-    oneDNN and NNPACK fit the blocks they sum by to a processor's caches, whatever instructions
-    they are held to. With pinned kernels a step takes more than twice as long.
-    """
-    if environment.get(_CONVOLUTIONS):
-        yield
-        return
-    import torch  # noqa: PLC0415 - nothing is trained without
-
-    usual = torch._C._get_mkldnn_enabled()  # noqa: SLF001 - `mkldnn.flags` warns of a GPU's
-    torch._C._set_mkldnn_enabled(False)  # noqa: SLF001, FBT003 - as it is called
-    try:
-        with torch.backends.nnpack.flags(enabled=False):
-            yield
-    finally:
-        torch._C._set_mkldnn_enabled(usual)  # noqa: SLF001
 
 
 def pin_matrices(environment: MutableMapping[str, str]) -> None:

@@ -3,22 +3,25 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from mmindustry.cli import evaluate_missing
 from mmindustry.cli.train import train
+from mmindustry.fusion.fusions import FUSIONS
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.examples import Order, make_data
-from mmindustry.training.repeatable import (
-    KERNELS,
-    pin_kernels,
-    pin_matrices,
-    plain_convolutions,
-)
+from mmindustry.training.heatmap import HeatmapPlan, Masked, fit_heatmap
+from mmindustry.training.loop import train as train_network
+from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.repeatable import KERNELS, pin_kernels, pin_matrices
 from tests.noise import noise_spec
+from tests.unit.training.tiny import tiny_data
 
 _SAY = (
     "import os; from mmindustry.training.repeatable import pin_kernels; pin_kernels(os.environ); "
@@ -54,30 +57,40 @@ def test_what_is_asked_for_in_so_many_words_is_kept() -> None:
     assert found == asked == {**KERNELS, "MKL_CBWR": "AVX2"}
 
 
-def convolved_by() -> tuple[bool, bool]:
-    """Return whether oneDNN and NNPACK may be used."""
-    return torch._C._get_mkldnn_enabled(), torch._C._get_nnpack_enabled()  # noqa: SLF001 - nothing else tells
+_BEFORE = ("aten::", "aten::_foreach_")
+BY_ESTIMATE = {"sqrt", "asin", "acos", "atan"}
+"""What MKL computes from the processor's own estimate of 1 / sqrt(x), which makers choose: of all
+that torch asks MKL's vector functions, what came out otherwise under an emulator whose estimate is
+exact."""
 
 
-def test_convolutions_are_plain_for_a_while_unless_told_otherwise() -> None:
-    usual = convolved_by()
+@contextmanager
+def nothing_by_estimate() -> Iterator[None]:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        yield
+    asked = {event.key for event in seen.key_averages()}
+    assert asked >= {"aten::convolution_backward", "aten::_fused_adamw_"}
+    by_estimate = [a + name + b for a in _BEFORE for name in BY_ESTIMATE for b in ("", "_")]
+    assert not asked.intersection(by_estimate)
 
-    with plain_convolutions({}):
-        assert convolved_by() == (False, False)
-    with plain_convolutions({"ONEDNN_MAX_CPU_ISA": "AVX2"}):
-        assert convolved_by() == usual
 
-    assert convolved_by() == usual
+@pytest.mark.parametrize("fusion", sorted(FUSIONS))
+def test_no_fusion_is_trained_by_what_hangs_on_the_processor(tmp_path: Path, fusion: str) -> None:
+    data = tiny_data(tmp_path, 16, fusion)
+    policy = TrainingPolicy(fusion=fusion, epochs=1, batch=8, device="cpu")
+
+    with nothing_by_estimate():
+        train_network(data, rows=np.arange(8), validate=np.arange(8, 16), policy=policy, tell=print)
 
 
-def test_a_plain_convolution_says_the_same() -> None:
-    torch.manual_seed(0)
-    layer, heard = torch.nn.Conv2d(8, 8, 3, groups=8), torch.rand(2, 8, 9, 9)
+def test_no_heat_map_is_trained_by_what_hangs_on_the_processor() -> None:
+    pictures = np.random.default_rng(1).integers(0, 255, (4, 32, 32, 3), np.uint8)
+    masks = np.zeros((4, 32, 32), np.bool_)
+    masks[0, 8:16, 8:16] = True
+    known = Masked(pictures, masks, np.array(list("aabb")), np.array(["spot", *["good"] * 3]))
 
-    with plain_convolutions({}):
-        plain = layer(heard)
-
-    torch.testing.assert_close(plain, layer(heard))
+    with nothing_by_estimate():
+        fit_heatmap(known, HeatmapPlan(epochs=1, batch=4), print)
 
 
 def test_train_pins_before_it_does_anything(
