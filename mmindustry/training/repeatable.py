@@ -10,9 +10,10 @@ KERNELS: Mapping[str, str] = MappingProxyType(
 """What tells torch, oneDNN and MKL which instructions to use; without it each takes the widest
 that a processor has, sums in another order, and another network comes of the same run.
 
-They don't reach MKL's vector functions. Those of roots and arcs begin at the processor's own estimate
-of 1 / sqrt(x), which differs between makers, so nothing that is trained may ask torch for `sqrt`,
-`asin`, `acos` or `atan` (`tests/unit/test_repeatable.py`); `rsqrt` and fused optimizers are exact."""
+They don't reach MKL's vector functions. Those of roots and arcs begin at the processor's estimate
+of 1 / sqrt(x), which is each maker's own, so nothing that is trained may ask torch for `sqrt`,
+`asin`, `acos` or `atan` (`tests/unit/test_repeatable.py`); `rsqrt` and fused optimizers ask for
+none."""
 
 _MATRICES = ("OPENBLAS_CORETYPE", "Haswell")
 _PROCESSOR = Path("/proc/cpuinfo")
