@@ -76,7 +76,8 @@ def dealt_labels(
     false = deal(data)
     false.spec = replace(data.spec, fusion=policy.fusion)
     learned_by = {"rows": rows, "validate": rows[::_KEPT_BY]}
-    trained = fit(false, **learned_by, policy=policy, attend=attend)
+    by_heart = replace(policy, keep_by="fault")  # products are not dealt
+    trained = fit(false, **learned_by, policy=by_heart, attend=attend)
     fault = false.targets().fault
     learned, elsewhere = (
         _score(_choices(false, trained, at), fault[at], len(false.spec.faults))

@@ -36,13 +36,13 @@ class HeldOut:
 
     def loss(self, network: nn.Module) -> float:
         """Return the mean fault loss in nats of what the policy teaches, nothing hidden; where the
-        policy keeps weights by all, plus its weight of products times the mean product loss.
+        policy keeps weights by all, plus the mean product loss, weighed as the policy weighs it.
 
         The fault loss is the fused answer's; where each modality learns from a loss of its own, the
-        mean over the modalities of theirs, each where it is there and at the temperature (0.25..8)
-        that suits it best. Answers are calibrated afterwards, so being too sure is no reason to
-        stop, and the modality that learns last is heard as loud as the one that the fused answer
-        needs most.
+        mean over the modalities of theirs, each where it is there. These, and then products too,
+        are taken at the temperature (0.25..8) that suits each best: answers are calibrated
+        afterwards, so being too sure is no reason to stop, and the modality that learns last is
+        heard as loud as the one that the fused answer needs most.
 
         Raises:
             InputError: No window has a modality that the network reads.
@@ -50,8 +50,10 @@ class HeldOut:
         policy = self.batches.policy
         teach = self._fused if policy.joint else self._each
         log_prior = torch.from_numpy(np.log(self.prior)).float().to(self.batches.device)
-        rows, columns = (1, 1) if policy.joint else (len(MODALITIES), len(_TEMPERATURES))
-        total = torch.zeros(rows + 1, columns + 1, dtype=torch.float64)
+        scale = torch.ones(1) if policy.joint else _TEMPERATURES
+        weight = _product_weight(policy) if self.batches.data.spec.heard[_PICTURE] else 0.0
+        rows = 1 if policy.joint else len(MODALITIES)
+        total = torch.zeros(rows + 1, len(scale) + 1, dtype=torch.float64)
         mine = self.rows[self.team.rank :: self.team.size]
         with torch.inference_mode(), self.precision():
             for part in batches(mine, _TOGETHER):
@@ -59,16 +61,15 @@ class HeldOut:
                 answer: Answer = network.eval()(arrays)
                 fault = truth.fault.to(self.batches.device)
                 total[:-1] += teach(answer, arrays["present"], log_prior, fault).cpu()
-                loss, count = _of_products(answer, arrays["present"], truth.product)
-                total[-1, :-1] += loss
-                total[-1, -1] += count
+                if weight:
+                    total[-1] += _of_products(answer, arrays["present"], truth.product, scale)
         summed = self.team.total(total)  # (modalities or 1, and products; temperatures or 1, + 1)
         faults = _lowest(summed[:-1])
         if not len(faults):
             raise InputError(
                 "no window to judge by has a modality that the network reads; give others"
             )
-        return float(faults.mean() + _products_weight(policy) * _lowest(summed[-1:]).sum())
+        return float(faults.mean() + weight * _lowest(summed[-1:]).sum())
 
     def _fused(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
         """Return the summed loss and how many windows it is of, (1, 2)."""
@@ -88,15 +89,24 @@ class HeldOut:
         return torch.cat([losses.sum(1).T, there.sum(0).unsqueeze(-1)], dim=1)
 
 
-def _products_weight(policy: TrainingPolicy) -> float:
-    return policy.product if policy.keep_by == "all" else 0.0
+def _product_weight(policy: TrainingPolicy) -> float:
+    """Return the weight of products beside one fault loss: own losses are taught in sum, and
+    judged by their mean."""
+    if policy.keep_by != "all":
+        return 0.0
+    return policy.product / (1.0 if policy.joint else policy.auxiliary * len(MODALITIES))
 
 
-def _of_products(answer: Answer, present: Tensor, product: Tensor) -> tuple[float, int]:
-    """Return the summed loss of products that are seen and known, and how many they are."""
-    known = (product.to(present.device) >= 0) & (present[:, _PICTURE] > 0)
-    told, right = answer.product[known].float(), product.to(present.device)[known]
-    return functional.cross_entropy(told, right, reduction="sum").item(), len(right)
+def _of_products(answer: Answer, present: Tensor, product: Tensor, scale: Tensor) -> Tensor:
+    """Return the summed loss of products that are seen and known, by temperature, and how many they
+    are, (temperatures + 1,)."""
+    right = product.to(present.device)
+    known = (right >= 0) & (present[:, _PICTURE] > 0)
+    told = answer.product[known].float() / scale.to(present.device).reshape(-1, 1, 1)
+    likely = told.double().log_softmax(-1)  # (temperatures, known, products)
+    picked = right[known].reshape(1, -1, 1).expand(len(scale), -1, 1)
+    losses = -likely.gather(-1, picked).sum((1, 2))
+    return torch.cat([losses, losses.new_tensor([len(picked[0])])]).cpu()
 
 
 def _lowest(summed: Tensor) -> Tensor:

@@ -155,7 +155,7 @@ class TrainingPolicy:
     steps, so that a short run forgets where it began."""
     keep_by: str = "all"
     """Whose loss on held-out windows says which epochs are kept and when to stop: `all` = faults,
-    and products as the loss weighs them, or `fault` alone. Products go on learning where faults
+    and products by the weight `product`, or `fault` alone. Products go on learning where faults
     have come to a stand: by faults alone any late epoch is as good as another."""
     soup: int = 3
     """Best epochs whose weights may be averaged into the result, at least 1; each stays only if

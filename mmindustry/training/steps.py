@@ -18,8 +18,8 @@ def make_optimizer(lesson: Lesson, policy: TrainingPolicy) -> torch.optim.Optimi
     """Return the optimizer: weights of two or more dimensions decay, learned loss weights have
     a rate of their own.
 
-    Fused, for so they take roots by themselves and not by MKL, whose last digit hangs on the
-    processor's kind.
+    Those that take roots are fused: so they take them by themselves and not by MKL, whose last
+    digit hangs on the processor's kind.
     """
     trained = [p for p in lesson.network.parameters() if p.requires_grad]
     groups: list[dict[str, object]] = [
@@ -30,7 +30,7 @@ def make_optimizer(lesson: Lesson, policy: TrainingPolicy) -> torch.optim.Optimi
         groups.append({"params": [lesson.spread], "weight_decay": 0.0, "own_rate": True})
     rate = policy.learning_rate
     if policy.optimizer == "sgd":
-        return torch.optim.SGD(groups, rate, momentum=_MOMENTUM, nesterov=True, fused=True)
+        return torch.optim.SGD(groups, rate, momentum=_MOMENTUM, nesterov=True)
     kind = torch.optim.AdamW if policy.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, rate, fused=True)
 

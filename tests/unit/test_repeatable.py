@@ -58,6 +58,11 @@ def test_what_is_asked_for_in_so_many_words_is_kept() -> None:
 
 
 _BEFORE = ("aten::", "aten::_foreach_")
+_STEPS = {
+    "adamw": "aten::_fused_adamw_",
+    "adam": "aten::_fused_adam_",
+    "sgd": "aten::add_",
+}
 BY_ESTIMATE = {"sqrt", "asin", "acos", "atan"}
 """What MKL computes from the processor's own estimate of 1 / sqrt(x), which makers choose: of all
 that torch asks MKL's vector functions, what came out otherwise under an emulator whose estimate is
@@ -65,21 +70,26 @@ exact."""
 
 
 @contextmanager
-def nothing_by_estimate() -> Iterator[None]:
+def nothing_by_estimate(optimizer: str = "adamw") -> Iterator[None]:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
         yield
     asked = {event.key for event in seen.key_averages()}
-    assert asked >= {"aten::convolution_backward", "aten::_fused_adamw_"}
+    assert asked >= {"aten::convolution_backward", _STEPS[optimizer]}
     by_estimate = [a + name + b for a in _BEFORE for name in BY_ESTIMATE for b in ("", "_")]
     assert not asked.intersection(by_estimate)
 
 
-@pytest.mark.parametrize("fusion", sorted(FUSIONS))
-def test_no_fusion_is_trained_by_what_hangs_on_the_processor(tmp_path: Path, fusion: str) -> None:
+@pytest.mark.parametrize(
+    ("fusion", "optimizer"),
+    [*((fusion, "adamw") for fusion in sorted(FUSIONS)), ("late", "adam"), ("late", "sgd")],
+)
+def test_no_fusion_is_trained_by_what_hangs_on_the_processor(
+    tmp_path: Path, fusion: str, optimizer: str
+) -> None:
     data = tiny_data(tmp_path, 16, fusion)
-    policy = TrainingPolicy(fusion=fusion, epochs=1, batch=8, device="cpu")
+    policy = TrainingPolicy(fusion=fusion, optimizer=optimizer, epochs=1, batch=8, device="cpu")
 
-    with nothing_by_estimate():
+    with nothing_by_estimate(optimizer):
         train_network(data, rows=np.arange(8), validate=np.arange(8, 16), policy=policy, tell=print)
 
 

@@ -125,21 +125,42 @@ def test_products_count_where_they_are_seen_and_known(tiny: DataSet, joint: bool
     said = torch.randn(len(HELD), len(PRODUCTS), generator=torch.Generator().manual_seed(5))
     truth, seen = tiny.targets().product[HELD], tiny.batch(HELD)["present"][:, 0] > 0
     known = seen & (truth >= 0)
-    likely = log_softmax(said.double().numpy(), axis=1)[known]
-    products = -likely[np.arange(known.sum()), truth[known]].mean()
+    temperatures, weight = ([1.0], 0.4) if joint else (2.0 ** (np.arange(-8, 13) / 4), 0.4 / 3)
+    tried = [log_softmax(said.double().numpy() / t, axis=1)[known] for t in temperatures]
+    products = min(-one[np.arange(known.sum()), truth[known]].mean() for one in tried)
 
     alone = held_out(tiny, faults, HELD, Team()).loss(Saying(modal, said))
     both = held_out(tiny, policy, HELD, Team()).loss(Saying(modal, said))
 
     assert 0 < known.sum() < len(HELD)
     assert alone == held_loss(tiny, faults, modal)
-    assert both == pytest.approx(alone + 0.4 * products, rel=1e-5)
+    assert both == pytest.approx(alone + weight * products, rel=1e-5)
 
 
 def test_where_no_product_is_seen_faults_alone_are_kept_by(tiny: DataSet) -> None:
     deaf, modal = tiny.showing((False, True, True)), drawn(tiny, right=1.0)
 
+    assert TrainingPolicy().keep_by == "all"
     assert held_loss(deaf, TrainingPolicy(), modal) == held_loss(deaf, JOINTLY, modal)
+
+
+def test_without_eyes_for_products_faults_alone_are_kept_by(tiny: DataSet) -> None:
+    deaf, modal = tiny.showing((True, True, True)), drawn(tiny, right=1.0)
+    deaf.spec = replace(tiny.spec, encoders={**tiny.spec.encoders, "image": "none"})
+    said = torch.ones(len(HELD), len(PRODUCTS)).cumsum(1)
+
+    by_all = held_out(deaf, TrainingPolicy(), HELD, Team()).loss(Saying(modal, said))
+
+    assert by_all == held_loss(deaf, JOINTLY, modal)
+    assert held_out(tiny, TrainingPolicy(), HELD, Team()).loss(Saying(modal, said)) > by_all
+
+
+def test_what_weighs_nothing_spoils_nothing(tiny: DataSet) -> None:
+    modal, endless = drawn(tiny, right=1.0), torch.full((len(HELD), len(PRODUCTS)), torch.inf)
+
+    for policy in (JOINTLY, TrainingPolicy(product=0.0)):
+        found = held_out(tiny, policy, HELD, Team()).loss(Saying(modal, endless))
+        assert found == held_loss(tiny, JOINTLY, modal)
 
 
 @pytest.mark.parametrize("policy", [OWN, JOINTLY, TrainingPolicy()])
