@@ -181,7 +181,8 @@ TABLES = (
         "with random weights (balanced accuracy). Few groups: what a head gains on them is a hint, "
         "and what it gains on pictures changed its sign from one bundle to the next. Draws of half "
         "the groups to learn from overlap, so the ± is of draws and not of new material. Sound is "
-        "of motors recorded both healthy and faulty, met on both sides. The heat map is tried as it is.",
+        "of motors recorded both healthy and faulty, met on both sides. The heat map is tried as "
+        "it is.",
         head=("material", "labels", "learned on the simulator", "random", "gain"),
         rows=result_rows.transfers,
     ),
