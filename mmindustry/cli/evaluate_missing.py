@@ -141,7 +141,7 @@ def _compare(
 
     spec, pieces = simulated_spec(policy), None
     if judged is not None:
-        spec = replace(judged.manifest.spec, members=1, stacked=False)
+        spec = replace(judged.manifest.spec, members=1, stacked=False, pooled=False)
         pieces = judged.vocabulary
         if policy.fusion != spec.fusion:
             raise InputError(

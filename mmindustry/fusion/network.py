@@ -67,6 +67,9 @@ class Network(nn.Module):
         self.gauges = nn.Linear(gauge_width, len(spec.gauges)) if spec.gauges else None
         log_prior = torch.log(torch.as_tensor(np.asarray(prior), dtype=torch.float32))
         self.register_buffer("log_prior", log_prior)  # (faults,)
+        if spec.pooled:
+            even = torch.ones(2 ** len(spec.modalities), len(spec.modalities))
+            self.register_buffer("pool", even)  # (patterns, modalities), see `pool_row`
 
     def _fusion_shape(self) -> FusionShape:
         spec, encoders = self.spec, (self.image, self.audio, self.text)
@@ -124,7 +127,7 @@ class Network(nn.Module):
         encoded = (encoded[0], sound, encoded[2])
         there = present.unsqueeze(-1) > 0  # (batch, 3, 1)
         embeddings = silent(torch.stack([one.embedding for one in encoded], dim=1), present)
-        modal = self._modal(embeddings, there)  # (batch, 3, faults)
+        modal = self._pooled(self._modal(embeddings, there), present)  # (batch, 3, faults)
         heard = Heard(
             self._heard(embeddings),
             self._heard(modal),
@@ -174,6 +177,23 @@ class Network(nn.Module):
         heads = [head(embeddings[:, m], log_prior) for m, head in enumerate(self.faults)]
         modal = torch.stack(heads, dim=1)  # (batch, 3, faults)
         return torch.where(there, modal, torch.zeros_like(modal))
+
+    def _pooled(self, modal: Tensor, present: Tensor) -> Tensor:
+        """Return what each modality says by its weight in this presence pattern."""
+        if not self.spec.pooled:
+            return modal
+        worth = present.new_tensor([pool_row(one) for one in np.eye(present.shape[1]) > 0])
+        row = ((present > 0).to(worth.dtype) * worth).sum(1).long()  # (batch,)
+        return modal * self.get_buffer("pool")[row].unsqueeze(-1)
+
+
+def pool_row(present: Sequence[bool] | NDArray[np.bool_]) -> int:
+    """Return the row of `Network.pool` that holds the weights of a presence pattern.
+
+    >>> pool_row((True, False, True))
+    5
+    """
+    return sum(1 << at for at, there in enumerate(reversed(present)) if there)
 
 
 def _read(picture: Encoded, region: int | None, there: Tensor) -> Tensor:

@@ -51,6 +51,9 @@ ARRAYS = (
 )
 """All arrays that some network reads, in the order of its arguments."""
 
+_ADDITIVE = "late"
+"""The fusion whose answer is the sum of what the modalities say."""
+
 _CONTEXT = ("card", "operating", "present", "quality")
 
 OUTPUTS = ("evidence", "modal", "hazard", "product", "embeddings")
@@ -84,6 +87,9 @@ class NetworkSpec:
     steering: bool = False
     """Whether sound is read by the speed seen on the tachometer where nobody tells it; the
     recipe's `speeds` must be above 0."""
+    pooled: bool = False
+    """Whether what each modality says counts by a weight that was fitted for each presence
+    pattern, before fusion `late` sums it."""
     members: int = 1
     """Networks whose answers are averaged, at least 1."""
     stacked: bool = False
@@ -123,6 +129,8 @@ class NetworkSpec:
             )
         if self.steering and not self.recipe.speeds:
             raise ValueError("steering needs a recipe with speeds above 0")
+        if self.pooled and self.fusion != _ADDITIVE:
+            raise ValueError(f"pooled needs fusion {_ADDITIVE}; {self.fusion} sums no evidence")
         if any(scale <= 0 for scale in self.gauges.values()):
             raise ValueError("gauges: every full scale must be above 0")
         if not 0 < self.hazard_first_hours < self.hazard_last_hours:

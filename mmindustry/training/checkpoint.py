@@ -18,7 +18,7 @@ from mmindustry.errors import InputError
 from mmindustry.training.dataset import DataSet, Targets
 
 FILE = "run.safetensors"
-_FORMAT = "3"
+_FORMAT = "4"
 _ANEW = "delete it to begin anew"
 
 
@@ -34,8 +34,8 @@ class Progress:
     """Sum of the losses of these steps' windows."""
     losses: list[tuple[float, float]] = field(default_factory=list)
     """Training and validation loss of each epoch done."""
-    best: list[tuple[float, int]] = field(default_factory=list)
-    """Validation loss and epoch of the best epochs, best first."""
+    best: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    """Part of the weights -> validation loss and epoch of its best epochs, best first."""
     micro: int = 0
     """Windows that go through the network at a time."""
     scale: dict[str, Any] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Checkpoint:
             raise InputError(f"{self.path}: damaged (its sha256 is another); {_ANEW}")
         known = json.loads(told["progress"])
         known |= {"losses": [tuple(pair) for pair in known["losses"]]}
-        known |= {"best": [tuple(pair) for pair in known["best"]]}
+        known["best"] = {n: [tuple(pair) for pair in r] for n, r in known["best"].items()}
         return Progress(**known), tensors
 
 

@@ -15,12 +15,11 @@ from mmindustry.features.spec import MODALITIES
 from mmindustry.fusion.network import Answer
 from mmindustry.training.batches import Batches, Rows, batches
 from mmindustry.training.device import Team
-from mmindustry.training.policy import TrainingPolicy
 
 _TOGETHER = 128
 _PICTURE = MODALITIES.index("image")
-_TEMPERATURES = 2.0 ** (torch.arange(-8.0, 13.0) / 4.0)
-"""Those that are tried, 0.25..8."""
+WHOLE = "whole"
+"""Name of all weights, or of those that belong to no modality."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,82 +33,77 @@ class HeldOut:
     team: Team
     precision: Callable[[], AbstractContextManager[object]]
 
-    def loss(self, network: nn.Module) -> float:
-        """Return the mean fault loss in nats of what the policy teaches, nothing hidden; where the
-        policy keeps weights by all, plus the mean product loss, weighed as the policy weighs it.
+    def losses(self, network: nn.Module) -> dict[str, float]:
+        """Return the losses in nats that weights are kept by, part of the weights -> loss, of what
+        the policy teaches, nothing hidden.
 
-        The fault loss is the fused answer's; where each modality learns from a loss of its own, the
-        mean over the modalities of theirs, each where it is there. These, and then products too,
-        are taken at the temperature (0.25..8) that suits each best: answers are calibrated
-        afterwards, so being too sure is no reason to stop, and the modality that learns last is
-        heard as loud as the one that the fused answer needs most.
+        `WHOLE` alone, the mean fault loss of the fused answer, where that is taught. Where each
+        modality learns from a loss of its own, one for each that some window has, the mean over
+        these windows, and `WHOLE`, their sum. Where the policy keeps weights by all, the mean loss
+        of products counts too, weighed as it is in training: with pictures, who alone see any.
 
         Raises:
             InputError: No window has a modality that the network reads.
         """
         policy = self.batches.policy
-        teach = self._fused if policy.joint else self._each
+        names = (WHOLE,) if policy.joint else MODALITIES
         log_prior = torch.from_numpy(np.log(self.prior)).float().to(self.batches.device)
-        scale = torch.ones(1) if policy.joint else _TEMPERATURES
-        weight = _product_weight(policy) if self.batches.data.spec.heard[_PICTURE] else 0.0
-        rows = 1 if policy.joint else len(MODALITIES)
-        total = torch.zeros(rows + 1, len(scale) + 1, dtype=torch.float64)
+        total = torch.zeros(len(names) + 1, 2, dtype=torch.float64)  # sums, and of how many
+        weight = self._product_weight()
         mine = self.rows[self.team.rank :: self.team.size]
         with torch.inference_mode(), self.precision():
             for part in batches(mine, _TOGETHER):
                 arrays, truth = self.batches.load(part)
                 answer: Answer = network.eval()(arrays)
                 fault = truth.fault.to(self.batches.device)
-                total[:-1] += teach(answer, arrays["present"], log_prior, fault).cpu()
+                there = self._there(arrays["present"])
+                said = answer.evidence.unsqueeze(1) if policy.joint else answer.modal
+                total[:-1] += _of_faults(log_prior + said.float(), fault, there)
                 if weight:
-                    total[-1] += _of_products(answer, arrays["present"], truth.product, scale)
-        summed = self.team.total(total)  # (modalities or 1, and products; temperatures or 1, + 1)
-        faults = _lowest(summed[:-1])
-        if not len(faults):
+                    total[-1] += _of_products(answer, arrays["present"], truth.product)
+        *sums, product = self.team.total(total)
+        found = {n: float(s / count) for n, (s, count) in zip(names, sums, strict=True) if count}
+        if not found:
             raise InputError(
                 "no window to judge by has a modality that the network reads; give others"
             )
-        return float(faults.mean() + weight * _lowest(summed[-1:]).sum())
+        sees = WHOLE if policy.joint else MODALITIES[_PICTURE]
+        if sees in found and product[1]:
+            found[sees] += weight * float(product[0] / product[1])
+        return {**found, WHOLE: sum(found.values())}
 
-    def _fused(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
-        """Return the summed loss and how many windows it is of, (1, 2)."""
-        logits = log_prior + answer.evidence.float()
-        loss = functional.cross_entropy(logits, fault, reduction="sum")
-        return torch.tensor([[loss.item(), len(present)]], dtype=torch.float64)
+    def _there(self, present: Tensor) -> Tensor:
+        """Return where a loss is taken, (batch, 1 or modalities) bool."""
+        if self.batches.policy.joint:
+            return torch.ones_like(present[:, :1], dtype=torch.bool)
+        return (present > 0) & torch.tensor(self.batches.data.spec.heard, device=present.device)
 
-    def _each(self, answer: Answer, present: Tensor, log_prior: Tensor, fault: Tensor) -> Tensor:
-        """Return each modality's summed losses by temperature and how many windows have it,
-        (modalities, temperatures + 1)."""
-        scale = _TEMPERATURES.to(fault.device).reshape(-1, 1, 1, 1)
-        likely = (log_prior + answer.modal.float() / scale).log_softmax(-1)
-        picked = fault.reshape(1, -1, 1, 1).expand(*likely.shape[:-1], 1)
-        encoded = torch.tensor(self.batches.data.spec.heard, device=fault.device)
-        there = ((present > 0) & encoded).double()  # (batch, modalities)
-        losses = -likely.gather(-1, picked).squeeze(-1).double() * there  # (T, batch, modalities)
-        return torch.cat([losses.sum(1).T, there.sum(0).unsqueeze(-1)], dim=1)
-
-
-def _product_weight(policy: TrainingPolicy) -> float:
-    """Return the weight of products beside one fault loss: own losses are taught in sum, and
-    judged by their mean."""
-    if policy.keep_by != "all":
-        return 0.0
-    return policy.product / (1.0 if policy.joint else policy.auxiliary * len(MODALITIES))
+    def _product_weight(self) -> float:
+        """Return the weight of products beside one fault loss."""
+        policy = self.batches.policy
+        if policy.keep_by != "all" or not self.batches.data.spec.heard[_PICTURE]:
+            return 0.0
+        return policy.product / (1.0 if policy.joint else policy.auxiliary)
 
 
-def _of_products(answer: Answer, present: Tensor, product: Tensor, scale: Tensor) -> Tensor:
-    """Return the summed loss of products that are seen and known, by temperature, and how many they
-    are, (temperatures + 1,)."""
+def _of_faults(logits: Tensor, fault: Tensor, there: Tensor) -> Tensor:
+    """Return summed losses and how many they are of, (modalities, 2).
+
+    Args:
+        logits: (batch, modalities, faults).
+        fault: (batch,) class.
+        there: (batch, modalities) which count.
+    """
+    truth = fault.reshape(-1, 1).expand_as(there)
+    losses = functional.cross_entropy(logits.transpose(1, 2), truth, reduction="none")
+    told = torch.where(there, losses.double(), 0.0).sum(0)
+    return torch.stack([told, there.sum(0).double()], dim=1).cpu()
+
+
+def _of_products(answer: Answer, present: Tensor, product: Tensor) -> Tensor:
+    """Return the summed loss of products that are seen and known, and how many they are, (2,)."""
     right = product.to(present.device)
     known = (right >= 0) & (present[:, _PICTURE] > 0)
-    told = answer.product[known].float() / scale.to(present.device).reshape(-1, 1, 1)
-    likely = told.double().log_softmax(-1)  # (temperatures, known, products)
-    picked = right[known].reshape(1, -1, 1).expand(len(scale), -1, 1)
-    losses = -likely.gather(-1, picked).sum((1, 2))
-    return torch.cat([losses, losses.new_tensor([len(picked[0])])]).cpu()
-
-
-def _lowest(summed: Tensor) -> Tensor:
-    """Return the lowest mean of each row that has any window, (rows that do,)."""
-    heard = summed[summed[:, -1] > 0]
-    return (heard[:, :-1] / heard[:, -1:]).amin(dim=1)
+    told = answer.product[known].double()
+    loss = functional.cross_entropy(told, right[known], reduction="sum")
+    return torch.stack([loss, known.sum().double()]).cpu()

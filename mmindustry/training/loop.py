@@ -30,9 +30,10 @@ from mmindustry.training.checkpoint import (
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.device import Team, open_device, open_precision, place_encoders
 from mmindustry.training.gradients import Gradients
-from mmindustry.training.held_out import HeldOut
+from mmindustry.training.held_out import WHOLE, HeldOut
 from mmindustry.training.losses import TERMS, Lesson, class_prior
 from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.pool import pooled
 from mmindustry.training.soup import Ladle, State
 from mmindustry.training.steps import RunningMean, hold_norms, make_optimizer, set_rate
 
@@ -173,7 +174,8 @@ class _Run:
     def is_over(self) -> bool:
         """Return whether the last epoch is done, or patience is."""
         at = self.progress
-        waited = at.epoch - 1 - at.best[0][1] if at.best else 0
+        latest = max((ranked[0][1] for ranked in at.best.values()), default=at.epoch - 1)
+        waited = at.epoch - 1 - latest  # since any part of the weights was best
         return at.epoch >= self._policy.epochs or waited >= self._policy.patience
 
     def epoch(self) -> None:
@@ -190,9 +192,10 @@ class _Run:
                 self._keep()
         self._team.even(self._lesson.network)
         self._team.even(self._mean.network)
-        loss, held = at.total / sum(map(len, order)), self._held.loss(self._mean.network)
+        loss, losses = at.total / sum(map(len, order)), self._held.losses(self._mean.network)
+        held = losses[WHOLE]
         at.losses.append((loss, held))
-        self._ladle.taste(at.best, held, at.epoch, network=self._mean.network)
+        self._ladle.taste(at.best, losses, at.epoch, network=self._mean.network)
         at.epoch, at.step, at.total = at.epoch + 1, 0, 0.0
         self._keep()
         said = f"loss {loss:.4f}, held out {held:.4f}"
@@ -222,11 +225,13 @@ class _Run:
         network = Network(self._lesson.network.spec, self.prior)
         best = self._ladle.poured(self.progress.best, self._tasted)
         network.load_state_dict({name: tensor.cpu() for name, tensor in best.items()})
-        return network.eval()
+        if self._policy.joint:
+            return network.eval()
+        return pooled(network, self._batches.data, rows=self._held.rows, prior=self.prior)
 
-    def _tasted(self, state: State) -> float:
+    def _tasted(self, state: State) -> dict[str, float]:
         self._mean.network.load_state_dict(state)
-        return self._held.loss(self._mean.network)
+        return self._held.losses(self._mean.network)
 
     def resume(self) -> None:
         """Go on where the checkpoint stands."""
@@ -294,7 +299,7 @@ def new_lesson(
     """Return a network drawn from the policy's seed, with its losses, on its devices."""
     torch.manual_seed(policy.seed)
     dropout = data.spec.dropout if policy.dropout is None else policy.dropout
-    spec = replace(data.spec, fusion=policy.fusion, dropout=dropout)
+    spec = replace(data.spec, fusion=policy.fusion, dropout=dropout, pooled=False)
     even = np.full(len(prior), 1.0 / len(prior))
     network = Network(spec, prior if policy.balance == "prior" else even)
     place_encoders(network, policy, device)

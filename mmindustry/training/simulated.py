@@ -186,7 +186,8 @@ def _written(
             "macro_f1": list(chosen.folds),
         }
     members = run.folds if chosen.name != "single" else 1
-    spec = replace(measured.spec, members=members, stacked=chosen.name == "stacked")
+    pooled = chosen.network.spec.pooled
+    spec = replace(measured.spec, pooled=pooled, members=members, stacked=chosen.name == "stacked")
     heatmap: dict[str, bytes] = {}
     if lane := lane_run(run, spec):
         attend.tell("heat map of defects")

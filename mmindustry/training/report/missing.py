@@ -2,8 +2,8 @@
 
 For each pattern: the network trained with modalities dropped, or a bundle that was, shown that
 pattern only, against a specialist trained on nothing else, by the same recipe and from the same
-windows. The specialist drops nothing in training, since it will miss nothing: it is as good as that
-pattern gets.
+windows. The specialist drops nothing in training, since it will miss nothing, and learns from its
+fused answer whatever the recipe says, since it gives no other: it is as good as that pattern gets.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ class MissingRun:
     """Windows to learn from, drawn from all machines of the training side; none = all of them, as
     the built-in bundle does."""
     policy: TrainingPolicy
-    """The recipe of all eight trainings."""
+    """The recipe of all eight trainings; specialists learn jointly all the same."""
     cells: Path
     """Folder of what is done; a cell that stands there is not made again."""
     bundle: Bundle | None = None
@@ -164,13 +164,13 @@ class _Trials:
 
     def cell(self, name: str) -> Cell:
         """Return one network's answers, from its file where that stands already."""
-        path = self._run.cells / f"{name}-{self._key()}.npz"
+        path = self._told(name).with_suffix(".npz")
         if path.exists():
             self._tell(f"{name}: stands already")
             return _read(path)
         self._tell(f"{name}: training on {len(self._split.train)} windows")
         shown, begin = PATTERNS.get(name), process_time()
-        found = self._trained(shown, PATTERNS if shown is None else {name: shown})
+        found = self._trained(name, PATTERNS if shown is None else {name: shown})
         cost = process_time() - begin
         told = {"cell": name, "train_cpu_seconds": cost}
         write_result(self._told(name), result("missing", told, command=_COMMAND, seconds=cost))
@@ -183,18 +183,22 @@ class _Trials:
         return made_of(self._told(name) for name in (*own, *PATTERNS))
 
     def _told(self, name: str) -> Path:
-        return self._run.cells / f"{name}-{self._key()}.json"
+        return self._run.cells / f"{name}-{self._key(self._policy(name))}.json"
 
-    def _key(self) -> str:
+    def _policy(self, name: str) -> TrainingPolicy:
+        """Return the recipe of a cell: a specialist has no use for what a modality says alone."""
+        return self._run.policy if name == WHOLE else replace(self._run.policy, joint=True)
+
+    def _key(self, policy: TrainingPolicy) -> str:
         """Return what tells one setting from another, short."""
-        told = json.dumps([asdict(self._run.policy), self._data.data_hash()], sort_keys=True)
+        told = json.dumps([asdict(policy), self._data.data_hash()], sort_keys=True)
         digest = hashlib.sha256(told.encode())
         for rows in (self._split.train, self._split.validate, self._split.test):
             digest.update(rows.astype(np.int64).tobytes())
         return digest.hexdigest()[:12]
 
-    def _trained(self, shown: tuple[bool, ...] | None, patterns: Patterns) -> Cell:
-        data, policy = self._data, self._run.policy
+    def _trained(self, name: str, patterns: Patterns) -> Cell:
+        data, policy, shown = self._data, self._policy(name), PATTERNS.get(name)
         learnable, held = self._split.train, self._split.validate
         if shown is not None:
             data, policy = _alone(data, shown), replace(policy, modality_dropout=0.0)

@@ -23,11 +23,12 @@ from mmindustry.training.board import Board
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.device import Team
 from mmindustry.training.ensembles import choose, fault_loss, fit_stack
+from mmindustry.training.held_out import WHOLE
 from mmindustry.training.loop import Attend, fit
 from mmindustry.training.losses import Lesson, Truth, class_prior
 from mmindustry.training.policy import TrainingPolicy, epochs_for
 from mmindustry.training.search import FILE, search
-from mmindustry.training.soup import Ladle
+from mmindustry.training.soup import Ladle, mean_of
 from tests.unit.training.test_loop import HELD, QUICK, ROWS, run, stop_after
 from tests.unit.training.tiny import tiny_spec
 
@@ -46,18 +47,45 @@ class _Fixed(nn.Module):
 
 
 def test_a_soup_takes_in_only_what_lowers_the_validation_loss() -> None:
-    ladle, best = Ladle(3), list[tuple[float, int]]()
+    ladle, best = Ladle(3), dict[str, list[tuple[float, int]]]()
     for epoch, (weight, loss) in enumerate([(9.0, 5.0), (1.0, 0.5), (4.0, 0.9), (2.0, 0.7)]):
-        ladle.taste(best, loss, epoch, network=_Fixed(weight))
+        ladle.taste(best, {WHOLE: loss}, epoch, network=_Fixed(weight))
 
-    poured = ladle.poured(best, lambda one: abs(float(one["w"]) - 1.4))
+    poured = ladle.poured(best, lambda one: {WHOLE: abs(float(one["w"]) - 1.4)})
 
-    assert best == [(0.5, 1), (0.7, 3), (0.9, 2)]
+    assert best == {WHOLE: [(0.5, 1), (0.7, 3), (0.9, 2)]}
     assert float(poured["w"]) == pytest.approx(1.5)
     assert int(poured["n"]) == 3
     again = Ladle(3)
     again.fill(ladle.tensors(), _Fixed(0.0))
-    assert float(again.poured(best, lambda _: 9.0)["w"]) == 1.0
+    assert float(again.poured(best, lambda _: {WHOLE: 9.0})["w"]) == 1.0
+
+
+def test_each_part_of_the_weights_is_taken_from_its_own_best_epochs() -> None:
+    epochs = networks(4)
+    told = [{"image": 4.0, "text": 1.0}, {"image": 3.0, "text": 2.0}, {"image": 2.0, "text": 3.0}]
+    told = [{**each, WHOLE: sum(each.values())} for each in [*told, {"image": 2.5, "text": 9.0}]]
+    ladle, best = Ladle(2), dict[str, list[tuple[float, int]]]()
+    for epoch, (network, losses) in enumerate(zip(epochs, told, strict=True)):
+        ladle.taste(best, losses, epoch, network=network)
+    states = [network.state_dict() for network in epochs]
+    mixed = (states[2]["image.thin.0.weight"] + states[3]["image.thin.0.weight"]) / 2
+
+    def losses_of(state: dict[str, Tensor]) -> dict[str, float]:
+        """Mixing helps pictures alone."""
+        helped = torch.equal(state["image.thin.0.weight"], mixed)
+        return {"image": 1.0 if helped else 2.0, "text": 1.0, WHOLE: 2.0 if helped else 3.0}
+
+    poured = ladle.poured(best, losses_of)
+
+    assert set(poured) == set(states[0])
+    assert best["image"] == [(2.0, 2), (2.5, 3)]
+    for name, tensor in poured.items():
+        if name.startswith(("image.", "product.", "gauges.", "faults.0.")):
+            expected = mean_of([states[2], states[3]])[name]
+        else:  # sound has no loss of its own here, and goes with what belongs to nobody
+            expected = states[0][name]
+        assert torch.equal(tensor, expected), name
 
 
 def networks(count: int) -> list[Network]:

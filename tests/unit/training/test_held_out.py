@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from mmindustry.errors import InputError
+from mmindustry.features.spec import MODALITIES
 from mmindustry.fusion.network import Answer
 from mmindustry.training.batches import Rows, open_batches
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.device import Team
-from mmindustry.training.held_out import HeldOut
+from mmindustry.training.held_out import WHOLE, HeldOut
 from mmindustry.training.policy import TrainingPolicy
 from tests.unit.training.test_loop import CPU, HELD, ROWS, SINGLE
 from tests.unit.training.tiny import FAULTS, PRODUCTS
@@ -48,8 +49,12 @@ def held_out(data: DataSet, policy: TrainingPolicy, rows: Rows, team: Team) -> H
     return HeldOut(batches=batches, rows=rows, prior=PRIOR, team=team, precision=SINGLE)
 
 
+def held_losses(data: DataSet, policy: TrainingPolicy, modal: Tensor) -> dict[str, float]:
+    return held_out(data, policy, HELD, Team()).losses(Saying(modal))
+
+
 def held_loss(data: DataSet, policy: TrainingPolicy, modal: Tensor) -> float:
-    return held_out(data, policy, HELD, Team()).loss(Saying(modal))
+    return held_losses(data, policy, modal)[WHOLE]
 
 
 def drawn(data: DataSet, *, right: float) -> Tensor:
@@ -65,32 +70,24 @@ def test_jointly_it_is_the_cross_entropy_of_the_fused_answer(tiny: DataSet) -> N
     likely = log_softmax(np.log(PRIOR) + modal.sum(1).numpy(), axis=1)
     expected = -likely[np.arange(len(HELD)), tiny.targets().fault[HELD]].mean()
 
-    assert held_loss(tiny, JOINTLY, modal) == pytest.approx(expected, rel=1e-5)
+    assert held_losses(tiny, JOINTLY, modal) == {WHOLE: pytest.approx(expected, rel=1e-5)}
 
 
-def test_by_themselves_it_is_the_mean_of_each_modality_where_it_is_there(tiny: DataSet) -> None:
+def test_by_themselves_each_modality_is_judged_where_it_is_there(tiny: DataSet) -> None:
     modal = drawn(tiny, right=1.0)
     there = tiny.batch(HELD)["present"] > 0
     truth = tiny.targets().fault[HELD]
-    best = []
-    for at in range(3):
+    expected = {}
+    for at, name in enumerate(MODALITIES):
         evidence, fault = modal[there[:, at], at].double().numpy(), truth[there[:, at]]
-        tried = []
-        for temperature in 2.0 ** (np.arange(-8, 13) / 4):
-            likely = log_softmax(np.log(PRIOR) + evidence / temperature, axis=1)
-            tried.append(-likely[np.arange(len(fault)), fault].mean())
-        best.append(min(tried))
+        likely = log_softmax(np.log(PRIOR) + evidence, axis=1)
+        expected[name] = -likely[np.arange(len(fault)), fault].mean()
+
+    found = held_losses(tiny, OWN, modal)
 
     assert not there.all()
-    assert held_loss(tiny, OWN, modal) == pytest.approx(np.mean(best), rel=1e-5)
-
-
-def test_by_themselves_being_twice_as_sure_is_no_reason_to_stop(tiny: DataSet) -> None:
-    modal = drawn(tiny, right=1.0)
-
-    assert held_loss(tiny, OWN, 2 * modal) == pytest.approx(held_loss(tiny, OWN, modal), rel=1e-5)
-    jointly = [held_loss(tiny, JOINTLY, times * modal) for times in (1, 2)]
-    assert jointly[1] != pytest.approx(jointly[0], rel=1e-2)
+    assert found.pop(WHOLE) == pytest.approx(sum(expected.values()), rel=1e-5)
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_modality_without_an_encoder_has_no_say(tiny: DataSet) -> None:
@@ -99,42 +96,47 @@ def test_a_modality_without_an_encoder_has_no_say(tiny: DataSet) -> None:
     deaf = tiny.showing((True, True, True))
     deaf.spec = replace(tiny.spec, encoders={**tiny.spec.encoders, "image": "none"})
 
-    blind = held_loss(deaf, OWN, modal)
+    blind = held_losses(deaf, OWN, modal)
     modal[:, 0] = 5.0 * torch.randn(len(HELD), len(FAULTS))
 
-    assert held_loss(deaf, OWN, modal) == blind
-    assert held_loss(tiny, OWN, modal) != pytest.approx(blind, rel=1e-2)
+    assert set(blind) == {"audio", "text", WHOLE}
+    assert held_losses(deaf, OWN, modal) == blind
+    assert held_loss(tiny, OWN, modal) > blind[WHOLE]
 
 
-def test_of_two_that_fuse_alike_the_one_whose_weak_modality_tells_more_is_kept(
-    tiny: DataSet,
-) -> None:
+def test_of_two_that_fuse_alike_each_modality_is_kept_where_it_tells_most(tiny: DataSet) -> None:
     strong, weak = drawn(tiny, right=2.0), drawn(tiny, right=0.5)
     early = torch.stack([torch.zeros_like(weak[:, 0]), strong[:, 1], weak[:, 2]], dim=1)
     late = torch.stack([0.5 * strong[:, 1], 0.5 * strong[:, 1], weak[:, 2]], dim=1)
 
     jointly = [held_loss(tiny, JOINTLY, modal) for modal in (early, late)]
+    first, second = (held_losses(tiny, OWN, modal) for modal in (early, late))
+
     assert jointly[1] == pytest.approx(jointly[0], rel=1e-5)
-    assert held_loss(tiny, OWN, late) < held_loss(tiny, OWN, early) - 0.05
+    assert second["image"] < first["image"] - 0.05
+    assert first["audio"] < second["audio"] - 0.05
+    assert first["text"] == second["text"]
 
 
 @pytest.mark.parametrize("joint", [False, True])
 def test_products_count_where_they_are_seen_and_known(tiny: DataSet, joint: bool) -> None:  # noqa: FBT001 - a case
     faults, modal = TrainingPolicy(joint=joint, keep_by="fault"), drawn(tiny, right=1.0)
-    policy = replace(faults, keep_by="all", product=0.4)
+    policy = replace(faults, keep_by="all", product=0.4, auxiliary=2.0)
     said = torch.randn(len(HELD), len(PRODUCTS), generator=torch.Generator().manual_seed(5))
     truth, seen = tiny.targets().product[HELD], tiny.batch(HELD)["present"][:, 0] > 0
     known = seen & (truth >= 0)
-    temperatures, weight = ([1.0], 0.4) if joint else (2.0 ** (np.arange(-8, 13) / 4), 0.4 / 3)
-    tried = [log_softmax(said.double().numpy() / t, axis=1)[known] for t in temperatures]
-    products = min(-one[np.arange(known.sum()), truth[known]].mean() for one in tried)
+    told = log_softmax(said.double().numpy(), axis=1)[known]
+    products = -told[np.arange(known.sum()), truth[known]].mean()
+    weight, part = (0.4, WHOLE) if joint else (0.2, "image")  # the faults' own weight is 2
 
-    alone = held_out(tiny, faults, HELD, Team()).loss(Saying(modal, said))
-    both = held_out(tiny, policy, HELD, Team()).loss(Saying(modal, said))
+    alone = held_out(tiny, faults, HELD, Team()).losses(Saying(modal, said))
+    both = held_out(tiny, policy, HELD, Team()).losses(Saying(modal, said))
 
     assert 0 < known.sum() < len(HELD)
-    assert alone == held_loss(tiny, faults, modal)
-    assert both == pytest.approx(alone + weight * products, rel=1e-5)
+    assert alone == held_losses(tiny, faults, modal)
+    assert both[part] == pytest.approx(alone[part] + weight * products, rel=1e-5)
+    assert both[WHOLE] == pytest.approx(alone[WHOLE] + weight * products, rel=1e-5)
+    assert all(both[name] == alone[name] for name in both if name not in (part, WHOLE))
 
 
 def test_where_no_product_is_seen_faults_alone_are_kept_by(tiny: DataSet) -> None:
@@ -149,17 +151,19 @@ def test_without_eyes_for_products_faults_alone_are_kept_by(tiny: DataSet) -> No
     deaf.spec = replace(tiny.spec, encoders={**tiny.spec.encoders, "image": "none"})
     said = torch.ones(len(HELD), len(PRODUCTS)).cumsum(1)
 
-    by_all = held_out(deaf, TrainingPolicy(), HELD, Team()).loss(Saying(modal, said))
+    by_all = held_out(deaf, TrainingPolicy(), HELD, Team()).losses(Saying(modal, said))[WHOLE]
 
     assert by_all == held_loss(deaf, JOINTLY, modal)
-    assert held_out(tiny, TrainingPolicy(), HELD, Team()).loss(Saying(modal, said)) > by_all
+    assert (
+        held_out(tiny, TrainingPolicy(), HELD, Team()).losses(Saying(modal, said))[WHOLE] > by_all
+    )
 
 
 def test_what_weighs_nothing_spoils_nothing(tiny: DataSet) -> None:
     modal, endless = drawn(tiny, right=1.0), torch.full((len(HELD), len(PRODUCTS)), torch.inf)
 
     for policy in (JOINTLY, TrainingPolicy(product=0.0)):
-        found = held_out(tiny, policy, HELD, Team()).loss(Saying(modal, endless))
+        found = held_out(tiny, policy, HELD, Team()).losses(Saying(modal, endless))[WHOLE]
         assert found == held_loss(tiny, JOINTLY, modal)
 
 
@@ -175,8 +179,8 @@ def test_a_process_without_a_window_of_its_own_adds_nothing_to_the_team(
         return sum(told, torch.zeros_like(numbers))
 
     monkeypatch.setattr(Team, "total", total)
-    first = held_out(tiny, policy, one, Team(rank=0, size=2)).loss(Saying(modal))
-    both = held_out(tiny, policy, one, Team(rank=1, size=2)).loss(Saying(modal))
+    first = held_out(tiny, policy, one, Team(rank=0, size=2)).losses(Saying(modal))[WHOLE]
+    both = held_out(tiny, policy, one, Team(rank=1, size=2)).losses(Saying(modal))[WHOLE]
 
     assert both == first
     assert not told[1].any()
