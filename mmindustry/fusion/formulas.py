@@ -21,7 +21,7 @@ class Formula:
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
     {
         "late": Formula(
-            "log p(c) = log pi_c + sum_m q_m (log p_m(c) - log pi_c), over T per presence pattern",
+            "log p(c) = log pi_c + sum_m w_m q_m (log p_m(c) - log pi_c), w and T by pattern",
             "Kittler et al., TPAMI 1998; Menon et al., ICLR 2021",
             12_288,
         ),

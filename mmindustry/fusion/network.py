@@ -20,12 +20,15 @@ from mmindustry.fusion.items import Encoded, silent
 from mmindustry.fusion.spec import NetworkSpec
 from mmindustry.fusion.steering import Steering
 
+POOL = "pool"
+"""Name of the weights of a pooled network."""
+
 
 class Answer(NamedTuple):
     """What the network says before calibration; the order is `spec.OUTPUTS`."""
 
     evidence: Tensor  # (batch, faults): fused, in nats, before the prior
-    modal: Tensor  # (batch, 3, faults): each modality's own, zero where absent
+    modal: Tensor  # (batch, 3, faults): each modality's, zero where absent, pooled as it counts
     hazard: Tensor  # (batch, bins): logits
     product: Tensor  # (batch, products): logits
     embeddings: Tensor  # (batch, 3, width): zero where absent
@@ -69,7 +72,7 @@ class Network(nn.Module):
         self.register_buffer("log_prior", log_prior)  # (faults,)
         if spec.pooled:
             even = torch.ones(2 ** len(spec.modalities), len(spec.modalities))
-            self.register_buffer("pool", even)  # (patterns, modalities), see `pool_row`
+            self.register_buffer(POOL, even)  # (patterns, modalities), see `pool_row`
 
     def _fusion_shape(self) -> FusionShape:
         spec, encoders = self.spec, (self.image, self.audio, self.text)
@@ -184,7 +187,7 @@ class Network(nn.Module):
             return modal
         worth = present.new_tensor([pool_row(one) for one in np.eye(present.shape[1]) > 0])
         row = ((present > 0).to(worth.dtype) * worth).sum(1).long()  # (batch,)
-        return modal * self.get_buffer("pool")[row].unsqueeze(-1)
+        return modal * self.get_buffer(POOL)[row].unsqueeze(-1)
 
 
 def pool_row(present: Sequence[bool] | NDArray[np.bool_]) -> int:

@@ -74,7 +74,7 @@ def dealt_labels(
 ) -> Dealt:
     """Return what a network is worth on `unseen` that learned dealt labels of `rows`."""
     false = deal(data)
-    false.spec = replace(data.spec, fusion=policy.fusion)
+    false.spec = replace(data.spec, fusion=policy.fusion, pooled=False)
     learned_by = {"rows": rows, "validate": rows[::_KEPT_BY]}
     by_heart = replace(policy, keep_by="fault")  # products are not dealt
     trained = fit(false, **learned_by, policy=by_heart, attend=attend)

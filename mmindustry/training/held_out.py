@@ -40,7 +40,8 @@ class HeldOut:
         `WHOLE` alone, the mean fault loss of the fused answer, where that is taught. Where each
         modality learns from a loss of its own, one for each that some window has, the mean over
         these windows, and `WHOLE`, their sum. Where the policy keeps weights by all, the mean loss
-        of products counts too, weighed as it is in training: with pictures, who alone see any.
+        of products counts too, by its weight beside a fault loss of weight 1: with pictures, who
+        alone see any.
 
         Raises:
             InputError: No window has a modality that the network reads.
@@ -83,7 +84,7 @@ class HeldOut:
         policy = self.batches.policy
         if policy.keep_by != "all" or not self.batches.data.spec.heard[_PICTURE]:
             return 0.0
-        return policy.product / (1.0 if policy.joint else policy.auxiliary)
+        return policy.product
 
 
 def _of_faults(logits: Tensor, fault: Tensor, there: Tensor) -> Tensor:

@@ -87,7 +87,8 @@ class TrainingPolicy:
     epochs: int = 16
     """Most passes over the training windows, at least 1."""
     patience: int = 8
-    """Epochs without a lower validation loss after which training stops, at least 1."""
+    """Epochs without a lower validation loss after which training stops, at least 1. Where not
+    `joint` any modality's loss counts."""
     batch: int = 32
     """Windows a step of each process, at least 2."""
     micro_batch: int = 0
@@ -129,8 +130,9 @@ class TrainingPolicy:
     """Learning rate of the learned weights, above 0."""
     joint: bool = True
     """Whether the loss of the fused answer teaches the encoders. Where not, which only `late`
-    allows, each modality learns from its own fault loss, counted in full: what a strong one
-    already tells leaves a weak one no less to learn from."""
+    allows, each modality learns from its own fault loss, counted in full, and its weights are kept
+    from its own best epochs: what a strong one already tells leaves a weak one no less to learn
+    from. What each then counts beside the others is fitted on held-out windows."""
     auxiliary: float = 1.0
     """Weight of the single-modality fault losses, their mean where `joint`, else their sum; at
     least 0."""
@@ -159,7 +161,7 @@ class TrainingPolicy:
     have come to a stand: by faults alone any late epoch is as good as another."""
     soup: int = 3
     """Best epochs whose weights may be averaged into the result, at least 1; each stays only if
-    the validation loss says so."""
+    the validation loss says so. Where not `joint`, of each modality by itself."""
     device: str = "auto"
     """`auto` (a CUDA device where there is one, else CPU), `cpu` or `cuda:N`."""
     precision: str = "auto"

@@ -15,8 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from mmindustry.fusion.calibration import PATTERNS
-from mmindustry.fusion.network import Network, pool_row
-from mmindustry.fusion.torch_runtime import TorchRuntime
+from mmindustry.fusion.network import POOL, Network, pool_row
 from mmindustry.training.dataset import DataSet
 from mmindustry.training.split import Rows, in_parts
 
@@ -37,17 +36,12 @@ def pooled(network: Network, data: DataSet, *, rows: Rows, prior: Array) -> Netw
     `prior`: (classes,) share of each class that it was trained on. A pattern that no window has
     whole keeps the weights it had, 1 from the start.
     """
-    spec = replace(network.spec, pooled=True)
-    found = Network(spec, prior).eval()
-    weights, truth = found.get_buffer("pool"), data.targets().fault
-    found.load_state_dict({"pool": weights, **network.state_dict()})
-    for present in PATTERNS.values():
-        shown = np.array(present) & np.array(spec.heard)
-        if shown.sum() > 1 and (shown == np.array(present)).all():
-            said, there = _said(found, data.showing(present), rows, shown)
-            weights[pool_row(shown), torch.from_numpy(shown)] *= torch.from_numpy(
-                fit_weights(said, truth[rows[there]], prior)
-            ).float()
+    found = Network(replace(network.spec, pooled=True), prior).eval()
+    weights, truth = found.get_buffer(POOL), data.targets().fault
+    found.load_state_dict({POOL: weights, **network.state_dict()})
+    for present, (said, there) in _said(found, data, rows).items():
+        fitted = fit_weights(said, truth[there], prior)
+        weights[pool_row(present), torch.tensor(present)] *= torch.from_numpy(fitted).float()
     return found
 
 
@@ -81,16 +75,23 @@ def fit_weights(said: Array, truth: NDArray[np.int64], prior: Array) -> Array:
 
 
 def _said(
-    network: Network, data: DataSet, rows: Rows, shown: NDArray[np.bool_]
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Return what the shown modalities say, (windows, shown, classes), and which of the rows have
-    all of them."""
-    runtime, told, there = TorchRuntime(network), [], []
-    for part in in_parts(rows, _BATCH):
-        arrays = data.batch(part)
-        whole = (arrays["present"] > 0)[:, shown].all(axis=1)
-        raw = runtime.run(arrays)
-        weighed = raw.modal * arrays["quality"][..., None]  # (batch, 3, faults)
-        told.append(weighed[whole][:, shown].astype(np.float64))
-        there.append(whole)
-    return np.concatenate(told), np.concatenate(there)
+    network: Network, data: DataSet, rows: Rows
+) -> dict[tuple[bool, ...], tuple[Array, Rows]]:
+    """Return by presence pattern of two or more what each of its modalities says where all of them
+    are there, (windows, modalities, classes), and the rows that these are."""
+    told: dict[tuple[bool, ...], tuple[list[Array], list[Rows]]] = {
+        present: ([], []) for present in PATTERNS.values() if sum(present) > 1
+    }
+    heard = np.array(network.spec.heard)
+    with torch.inference_mode():
+        for part in in_parts(rows, _BATCH):
+            arrays = {name: torch.from_numpy(array) for name, array in data.batch(part).items()}
+            encoded = network.encode(arrays)
+            for present, (said, there) in told.items():
+                shown = torch.tensor(present)
+                answer = network.join(encoded, {**arrays, "present": arrays["present"] * shown})
+                weighed = answer.modal * arrays["quality"].unsqueeze(-1)
+                whole = ((arrays["present"] > 0) & torch.from_numpy(heard))[:, shown].all(dim=1)
+                said.append(weighed[whole][:, shown].double().numpy())
+                there.append(part[whole.numpy()])
+    return {p: (np.concatenate(said), np.concatenate(there)) for p, (said, there) in told.items()}

@@ -54,12 +54,15 @@ class Ladle:
 
     def poured(self, best: Best, losses_of: Callable[[State], Losses]) -> State:
         """Return the best epoch's weights of each part, averaged with those of the next best as
-        long as its validation loss falls."""
+        long as its validation loss falls. What belongs to no modality, beside parts that do, has no
+        say in these losses and is not averaged."""
         firsts: State = {}
         for part, ranked in best.items():
             firsts |= self._kept[part][ranked[0][1]]
         lowest, poured = dict(losses_of(firsts)), dict(firsts)
         for part, ((_, first), *others) in best.items():
+            if part == WHOLE and len(best) > 1:
+                continue
             taken = [self._kept[part][first]]
             for _, epoch in others:
                 mixed = mean_of([*taken, self._kept[part][epoch]])

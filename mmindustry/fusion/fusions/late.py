@@ -12,7 +12,7 @@ class LateFusion(Fusion):
     """log p(c) = log pi_c + sum_m m_m q_m (log p_m(c) - log pi_c).
 
     The evidence is additive, so what each modality said is known exactly; the trunk for the other
-    heads is additive too.
+    heads is additive too. Of a pooled network the modal evidence comes weighed.
     """
 
     def __init__(self, shape: FusionShape) -> None:

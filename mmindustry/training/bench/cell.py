@@ -90,7 +90,7 @@ def fit_rows(arena: Arena, key: CellKey, rows: Rows, tell: Tell) -> Trained:
     """Return a network trained on these rows, a seventh of their machines held out to stop by."""
     learn, held = validate_rows(arena, rows, key.seed)
     data = arena.data
-    data.spec = replace(data.spec, fusion=key.fusion)
+    data.spec = replace(data.spec, fusion=key.fusion, pooled=False)
     torch.set_num_threads(1)
     return train(data, rows=learn, validate=held, policy=cell_policy(key), tell=tell)
 

@@ -13,7 +13,7 @@ from mmindustry.errors import InputError
 from mmindustry.fusion.bundle import ARRAYS, CARD, HEATMAP, MODEL, WEIGHTS, Bundle, write_bundle
 from mmindustry.fusion.ensemble import Ensemble, make_network
 from mmindustry.fusion.export import export_onnx
-from mmindustry.fusion.network import Network
+from mmindustry.fusion.network import POOL, Network
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.spec import HEALTHY, NetworkSpec
 from mmindustry.fusion.weights import arrays_of, fill, pack, unpack
@@ -188,14 +188,15 @@ def _pruned(order: Order, data: DataSet, split: Split, tell: Tell) -> Iterator[C
         epochs=order.epochs,
         learning_rate=_TUNING_RATE,
         fusion=manifest.spec.fusion,
+        joint=not manifest.spec.pooled,  # taught as it was, and pooled anew
     )
     for share in PRUNED_SHARES:
         tell(
             f"pruned: {share:.0%} of the channels go, then {len(sides['rows'])} windows to recover"
         )
         spec, left = pruned(manifest.spec, weights, share)
-        network = Network(spec, training_prior(order.bundle))
-        fill(network, left)
+        network = Network(replace(spec, pooled=False), training_prior(order.bundle))
+        fill(network, {name: array for name, array in left.items() if name != POOL})
         learned = train_on(Lesson(network, policy, None), data, **sides, tell=tell)
         yield _candidate(f"{share:.0%} of the channels", learned.network)
 

@@ -12,7 +12,7 @@ from mmindustry.errors import InputError
 from mmindustry.fusion.bundle import Bundle, read_bundle
 from mmindustry.fusion.calibration import Calibration
 from mmindustry.fusion.ensemble import make_network
-from mmindustry.fusion.network import Network
+from mmindustry.fusion.network import POOL, Network
 from mmindustry.fusion.onnx_runtime import OnnxRuntime
 from mmindustry.fusion.runtime import Arrays, Raw, Runtime
 from mmindustry.fusion.torch_runtime import TorchRuntime
@@ -21,13 +21,14 @@ from mmindustry.training.batches import open_batches
 from mmindustry.training.compress.gate import Gate, Subject
 from mmindustry.training.compress.int8 import SCOPES, quantised
 from mmindustry.training.compress.prune import LAYERS, channels_left, pruned
-from mmindustry.training.compress.run import Order, compress
+from mmindustry.training.compress.run import KINDS, Order, compress
 from mmindustry.training.compress.taught import TAUGHT_SHARE, TEMPERATURE, TaughtLesson
 from mmindustry.training.dataset import DataSet, write_shard
 from mmindustry.training.learned_from import refuse_other_windows, training_prior
 from mmindustry.training.loop import train_on
 from mmindustry.training.losses import Lesson
 from mmindustry.training.policy import TrainingPolicy
+from mmindustry.training.pool import LEAST
 from mmindustry.training.split import Split
 from tests.noise import FAULTS, noise_bundle, noise_features, noise_spec
 from tests.unit.test_training import labelled
@@ -245,6 +246,25 @@ def test_a_pruned_network_learns_on(data: DataSet) -> None:
     begun = {name: array for name, array in left.items() if name.endswith("weight")}
     apart = [np.abs(arrays[n] - a).mean() / (np.abs(a).mean() + 1e-6) for n, a in begun.items()]
     assert 0 < np.median(apart) < 0.5, "it goes on from what was left, not from a new draw"
+
+
+def test_a_pooled_network_is_taught_as_it_was_and_pooled_anew(
+    data: DataSet, tmp_path: Path
+) -> None:
+    plain = read_bundle(noise_bundle())
+    quiet = np.full((8, 3), LEAST, np.float32)
+    weights = {**unpack(plain.weights, "weights"), POOL: quiet}
+    manifest = replace(plain.manifest, spec=replace(plain.manifest.spec, pooled=True))
+    bundle = replace(plain, manifest=manifest, weights=pack(weights))
+    order = Order(bundle=bundle, kind="pruned", out=tmp_path / "x", epochs=1, train_windows=32)
+    split = Split(np.arange(64), np.arange(64, 96), np.arange(64, 96))
+
+    found = next(KINDS["pruned"](order, data, split, lambda _: None))
+    pool = unpack(found.weights, "weights")[POOL]
+
+    assert found.spec.pooled
+    assert pool.shape == quiet.shape
+    assert (pool > LEAST).all()
 
 
 @pytest.mark.parametrize(

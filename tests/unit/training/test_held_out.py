@@ -127,7 +127,7 @@ def test_products_count_where_they_are_seen_and_known(tiny: DataSet, joint: bool
     known = seen & (truth >= 0)
     told = log_softmax(said.double().numpy(), axis=1)[known]
     products = -told[np.arange(known.sum()), truth[known]].mean()
-    weight, part = (0.4, WHOLE) if joint else (0.2, "image")  # the faults' own weight is 2
+    weight, part = 0.4, WHOLE if joint else "image"
 
     alone = held_out(tiny, faults, HELD, Team()).losses(Saying(modal, said))
     both = held_out(tiny, policy, HELD, Team()).losses(Saying(modal, said))

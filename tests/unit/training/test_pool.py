@@ -116,6 +116,14 @@ def test_a_run_of_own_losses_is_pooled_and_a_joint_one_is_not(tiny: DataSet) -> 
         tiny.spec = was
 
 
+def test_what_the_caller_hides_is_not_looked_at(tiny: DataSet) -> None:
+    _, found = weighed(tiny.showing((True, True, False)))
+    pool = found.get_buffer("pool")
+
+    assert (pool[[pool_row(p) for p in PATTERNS.values() if p[2]]] == 1.0).all()
+    assert not (pool[pool_row(PATTERNS["image+audio"]), :2] == 1.0).all()
+
+
 def test_a_modality_without_an_encoder_has_no_weight(tiny: DataSet) -> None:
     view = tiny.showing((True, True, False))
     view.spec = replace(tiny.spec, encoders={**tiny.spec.encoders, "text": "none"})

@@ -66,6 +66,12 @@ def test_cells_that_stand_are_not_made_again(tmp_path: Path) -> None:
     assert first == second
     assert set(first["patterns"]) == set(PATTERNS)
     assert first["windows"]["train"] == 16
+    told.clear()
+    own = compare(data, replace(run, policy=replace(run.policy, joint=False)), told.append)
+    assert [line for line in told if "training on" in line] == ["all: training on 16 windows"]
+    assert own["training"]["joint"] is False
+    for name, row in own["patterns"].items():  # specialists learn jointly all the same
+        assert row["specialist"] == first["patterns"][name]["specialist"]
 
 
 def test_a_bundle_is_judged_by_what_it_serves_in_place_of_a_network_trained_for_it(
