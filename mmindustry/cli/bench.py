@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import keep, said
 from mmindustry.errors import InputError, MissingExtra
 
 app = typer.Typer(help="Compare fusions on the simulator's hard split; check what keeps it honest.")
 
 Work = Annotated[Path, typer.Option(help="Keep windows and cells here; go on from what stands.")]
-Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file too.")]
 Data = Annotated[
     Path | None,
     typer.Option(envvar="MMINDUSTRY_DATA", help="Folder of real data, for gate 8."),
@@ -31,10 +31,10 @@ def bench() -> None:
 def fusion(
     only: Annotated[str, typer.Option(help="Fusions, comma between them; all by default.")] = "",
     sizes: Annotated[str, typer.Option(help="Numbers of training windows.")] = "500,4000",
-    seeds: Annotated[int, typer.Option(help="Seeds of each cell.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of each cell.")] = 3,
     work: Work = _WORK,
     data: Data = None,
-    out: Json = None,
+    out: JsonOut = None,
 ) -> None:
     """Train every fusion at every size and seed; print one table with gates 1 to 8 in it.
 
@@ -63,7 +63,7 @@ def fusion(
 
 
 @app.command()
-def gates(work: Work = _WORK, data: Data = None, out: Json = None) -> None:
+def gates(work: Work = _WORK, data: Data = None, out: JsonOut = None) -> None:
     """Check gates 1 to 8 in full: trains the reference network once, unless its cell stands.
 
     Example: mmindustry bench gates --json gates.json
@@ -86,17 +86,18 @@ def gates(work: Work = _WORK, data: Data = None, out: Json = None) -> None:
 
 @app.command()
 def choose(
-    size: Annotated[int, typer.Option(help="Training windows.")] = 500,
-    folds: Annotated[int, typer.Option(help="Outer folds, and inner folds of each.")] = 3,
+    size: Annotated[int, typer.Option(min=32, help="Training windows.")] = 500,
+    folds: Annotated[int, typer.Option(min=2, help="Outer folds, and inner folds of each.")] = 3,
     purge: Annotated[
         float | None,
         typer.Option(
+            min=0,
             help="Leave out episodes, not machines, and learn from nothing that begins within so "
-            "many hours of a tested window of its machine."
+            "many hours of a tested window of its machine.",
         ),
     ] = None,
     work: Work = _WORK,
-    out: Json = None,
+    out: JsonOut = None,
 ) -> None:
     """Choose the default fusion by nested cross-validation, simplest within a standard error.
 
@@ -125,7 +126,7 @@ def choose(
 def transfer(
     data: Data = None,
     bundle: Annotated[str, typer.Option(help="Bundle folder of the encoders.")] = "builtin",
-    out: Json = None,
+    out: JsonOut = None,
 ) -> None:
     """Say whether encoders and heat map that learned on the simulator beat random ones on real
     material.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import refuse_no_folder, said, typed
 from mmindustry.errors import InputError
 from mmindustry.training.repeatable import pin_matrices
@@ -41,9 +42,7 @@ def bundle(
     out: Annotated[
         Path | None, typer.Option(help="Write report.html and report.json into this folder.")
     ] = None,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here, as JSON.")
-    ] = None,
+    json_out: JsonOut = None,
 ) -> None:
     """Report all that a bundle is worth on labelled windows it has never met.
 

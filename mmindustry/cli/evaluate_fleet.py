@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import keep, said
 from mmindustry.errors import InputError
 
@@ -22,16 +23,18 @@ _COLUMNS = (
 
 
 def fleet(
-    assets: Annotated[int, typer.Option(help="Machines.")] = 20,
-    days: Annotated[int, typer.Option(help="Days in all.")] = 60,
-    normal_days: Annotated[int, typer.Option(help="First days, without a fault.")] = 7,
-    seed: Annotated[int, typer.Option(help="Of machines and faults.")] = 202,
-    budget: Annotated[float, typer.Option(help="False alarms a machine-week.")] = 0.7,
+    assets: Annotated[int, typer.Option(min=1, help="Machines.")] = 20,
+    days: Annotated[int, typer.Option(min=1, help="Days in all.")] = 60,
+    normal_days: Annotated[int, typer.Option(min=1, help="First days, without a fault.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Of machines and faults.")] = 202,
+    budget: Annotated[
+        float, typer.Option(min=0.01, max=100, help="False alarms a machine-week.")
+    ] = 0.7,
     bundle: Annotated[str, typer.Option(help="Folder of the bundle that looks.")] = "builtin",
     work: Annotated[Path, typer.Option(help="Folder that keeps what was rendered.")] = Path(
         "fleet-work"
     ),
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    json_out: JsonOut = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A coarse look at less, in seconds: no figure to quote.")
     ] = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmindustry.cli.options import JsonOut
 from mmindustry.cli.outcome import said, typed
 from mmindustry.training.repeatable import pin_matrices
 
@@ -31,9 +32,7 @@ def retrieval(
         Path | None, typer.Option(help="Folder of labelled windows, as `train --work` keeps them.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here, as JSON.")
-    ] = None,
+    json_out: JsonOut = None,
 ) -> None:
     """Measure how often a search finds windows of the same fault, or the very window, by recall@k.
 

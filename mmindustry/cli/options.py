@@ -22,7 +22,8 @@ DataFolder = Annotated[
     typer.Option("--data", envvar="MMINDUSTRY_DATA", help="Folder laid out as the data's README."),
 ]
 JsonOut = Annotated[
-    Path | None, typer.Option("--json", help="Write the result here, as a small JSON file.")
+    Path | None,
+    typer.Option("--json", dir_okay=False, help="Write the result here, as a small JSON file."),
 ]
 
 

@@ -85,10 +85,14 @@ def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and to
     if missing:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             found = [pool.submit(make_shard, path, spec, order, pieces) for path, order in missing]
-            for number, future in enumerate(found, start=1):
-                future.result()
-                if number % _TOLD_EVERY == 0 or number == len(missing):
-                    tell(f"simulated {number} of {len(missing)} machines")
+            try:
+                for number, future in enumerate(found, start=1):
+                    future.result()
+                    if number % _TOLD_EVERY == 0 or number == len(missing):
+                        tell(f"simulated {number} of {len(missing)} machines")
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # only those begun are waited for
+                raise
     return DataSet(spec, [path for path, _ in jobs])
 
 

@@ -86,7 +86,7 @@ def transfer(data: Path, bundle: str, tell: Tell) -> dict[str, Any]:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise InputError(f"{data}: nothing could be judged; {reasons}")
     shown = found.pop(_HEATMAP, None)
-    return {"bundle": bundle, "kinds": found, "heatmap": shown, "left_out": left_out}
+    return {"bundle": opened.id, "kinds": found, "heatmap": shown, "left_out": left_out}
 
 
 def _shown(data: Path, opened: Bundle) -> dict[str, Any]:
