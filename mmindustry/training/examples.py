@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,7 @@ def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and to
     jobs = [(folder / shard_name(order, spec.recipe, pieces), order) for order in wanted]
     missing = [(path, order) for path, order in jobs if not path.exists()]
     if missing:
+        others = {*active_children()}
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             found = [pool.submit(make_shard, path, spec, order, pieces) for path, order in missing]
             try:
@@ -91,7 +92,8 @@ def make_data(  # noqa: PLR0913 - what is made, where, and how it is made and to
                     if number % _TOLD_EVERY == 0 or number == len(missing):
                         tell(f"simulated {number} of {len(missing)} machines")
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)  # only those begun are waited for
+                for worker in {*active_children()} - others:  # machines are written whole or not
+                    worker.terminate()
                 raise
     return DataSet(spec, [path for path, _ in jobs])
 
