@@ -32,13 +32,13 @@ def engine() -> Engine:
 
 
 @cache
-def cases() -> tuple[Case, ...]:
-    """Return a dozen windows of one machine, healthy ones among them."""
+def cases(windows: int = 12, seed: int = 5, assets: int = 1) -> tuple[Case, ...]:
+    """Return windows of some machines, healthy ones among them; a dozen of one, unless told."""
     bundle = read_bundle(builtin_bundle())
     recipe = bundle.manifest.spec.recipe
     basis = Basis.of(recipe, bundle.arrays[MEL_BASIS])
     found = []
-    for one in labelled_windows(12, 5, length_seconds=4.0, assets=1):
+    for one in labelled_windows(windows, seed, length_seconds=4.0, assets=assets):
         context = replace(one.context, bundle=bundle.id)
         item, _ = build_features(one.window, context, recipe, basis=basis, guard=Guard())
         assert isinstance(item, Features)
@@ -49,4 +49,9 @@ def cases() -> tuple[Case, ...]:
 
 
 def faulty() -> tuple[Case, ...]:
-    return tuple(case for case in cases() if case.target and case.target.kind == "fault")
+    return flagged(cases())
+
+
+def flagged(those: tuple[Case, ...]) -> tuple[Case, ...]:
+    """Return the windows that a fault is told of."""
+    return tuple(case for case in those if case.target and case.target.kind == "fault")

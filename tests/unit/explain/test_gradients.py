@@ -23,7 +23,7 @@ from mmindustry.fusion.network import Network
 from mmindustry.fusion.spec import INPUTS
 from mmindustry.fusion.weights import arrays_of as weights_of
 from mmindustry.fusion.weights import fill, pack, unpack
-from tests.unit.explain.material import Case, engine, faulty
+from tests.unit.explain.material import Case, cases, engine, faulty, flagged
 
 
 @cache
@@ -70,7 +70,7 @@ def test_more_steps_close_the_gap() -> None:
 def test_silencing_what_the_gradients_name_hurts_more_than_silencing_at_random() -> None:
     better = []
     random = np.random.default_rng(1)
-    for case in faulty()[:4]:
+    for case in [one for seed in (5, 9, 21) for one in flagged(cases(48, seed, assets=4))]:
         arrays, told = arrays_of(case), objective(case)
         found = integrated_gradients(arrays, told, steps=32)
         if abs(found.difference) < 0.2:
@@ -85,10 +85,10 @@ def test_silencing_what_the_gradients_name_hurts_more_than_silencing_at_random()
             return float(objective(case)(tensors_of(changed)).detach()[0])
 
         named = np.argsort(-found.attributions.reshape(-1))[:count]
-        dealt = [hidden(random.permutation(found.attributions.size)[:count]) for _ in range(3)]
+        dealt = [hidden(random.permutation(found.attributions.size)[:count]) for _ in range(8)]
         better.append(hidden(named) < np.mean(dealt))
 
-    assert better
+    assert len(better) >= 30
     assert np.mean(better) >= 0.7
 
 
